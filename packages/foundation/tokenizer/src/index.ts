@@ -1,1 +1,10 @@
-export {};
+export type { Json, JsonObject } from './json.ts';
+export type { ContinuousTokenSpec, DiscreteTokenSpec, SignalKind, TokenSpec } from './spec.ts';
+export { checkTokenRange, checkTokens, describeSpec, tokenCount, tokensShape, validateSpec } from './spec.ts';
+export type { Quantized, QuantizeOptions } from './quantizer.ts';
+export { Quantizer, sumLosses } from './quantizer.ts';
+export type { TokenizerConfig } from './tokenizer.ts';
+export { Tokenizer } from './tokenizer.ts';
+export type { TokenizerLoss, TokenizerLossOptions, TrainableTokenizer } from './trainable.ts';
+export { isTrainable } from './trainable.ts';
+export type { TokenizerFactory } from './factory.ts';
