@@ -1,1 +1,21 @@
-export {};
+/**
+ * @tesserae/tensor: the shared tensor core. TensorFlow.js with gradients, engines, keys, trees, scopes, precision and
+ * the ops that training generative models needs.
+ */
+export * as tf from './tf.ts';
+export { useEngine } from './engine.ts';
+export type { EngineInfo, UseEngineOptions } from './engine.ts';
+export type { EngineProbe, EngineProvider } from './engine-provider.ts';
+export { EngineUnavailableError, UnknownEngineError } from './engine-errors.ts';
+export * as tree from './tree.ts';
+export type { Flattened } from './tree.ts';
+export { scope } from './scope.ts';
+export type { Scope } from './scope.ts';
+export * as random from './random/index.ts';
+export type { Key } from './random/key.ts';
+export { registerRandomKernels } from './random/kernels.ts';
+export { currentPrecision, withPrecision } from './precision.ts';
+export type { Precision } from './precision.ts';
+export { valueAndGrad } from './value-and-grad.ts';
+export type { ValueAndGrad } from './value-and-grad.ts';
+export * as ops from './ops/index.ts';

@@ -1,0 +1,8 @@
+/**
+ * `tf`: TensorFlow.js core, one copy for the whole workspace.
+ *
+ * The Node build of `@tensorflow/tfjs-core` registers neither gradients nor the chained methods (`x.add(y)`), so this
+ * module registers them once, at import; it is the package's only import-time effect. Nothing here picks a backend:
+ * call `useEngine` first.
+ */
+export * from '@tensorflow/tfjs-core';
