@@ -1,0 +1,48 @@
+/**
+ * Keys and values of the positions already seen, one pair per layer, allocated once for the whole sequence.
+ *
+ * Shapes never change while decoding: a step writes at a position that is itself a tensor, so one compiled program
+ * serves every position. A cache is a value: a step takes one and returns the next.
+ */
+import { tf } from '@tesserae/tensor';
+
+/** One entry per layer, each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. */
+export interface KVCache {
+  readonly keys: readonly tf.Tensor4D[];
+  readonly values: readonly tf.Tensor4D[];
+}
+
+/**
+ * Write one position of one layer.
+ *
+ * A one-hot select rather than a slice assignment, which TensorFlow.js lacks: it costs as much as the attention that
+ * reads the same cache right after, and compilers fuse it.
+ *
+ * @param cache - `[B, H, S, D]`.
+ * @param entry - The new row, `[B, H, 1, D]`.
+ * @param index - int32 scalar in [0, S).
+ * @returns The new cache, `[B, H, S, D]`.
+ */
+export function writeCache(cache: tf.Tensor4D, entry: tf.Tensor4D, index: tf.Scalar): tf.Tensor4D {
+  const slots = cache.shape[2];
+  const here = tf.reshape(tf.equal(tf.range(0, slots, 1, 'int32'), index), [1, 1, slots, 1]);
+  return tf.where(here, entry, cache);
+}
+
+/**
+ * Extend the rows of a prefill to a whole cache.
+ *
+ * @param rows - `[B, H, n, D]` with n ≤ slots.
+ * @returns `[B, H, slots, D]`, zeros after row n.
+ */
+export function padCache(rows: tf.Tensor4D, slots: number): tf.Tensor4D {
+  const missing = slots - rows.shape[2];
+  return missing === 0
+    ? tf.clone(rows)
+    : tf.pad(rows, [
+        [0, 0],
+        [0, 0],
+        [0, missing],
+        [0, 0],
+      ]);
+}

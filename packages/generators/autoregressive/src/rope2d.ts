@@ -1,0 +1,81 @@
+/**
+ * Rotary positions for a grid (LlamaGen, arXiv 2406.06525; RoFormer, arXiv 2104.09864, in two dimensions).
+ *
+ * Half of a head's pairs turn with the row, half with the column. With f_m = base^(−2m / (D/2)), m = 0 … D/4−1, the
+ * token at (r, c) has the angles [r·f_0, …, c·f_0, …], D/2 of them, and the adjacent pair (x_2j, x_2j+1) is turned by
+ * angle j. A product of a turned query and key then depends only on the difference of their rows and columns.
+ */
+import { tf } from '@tesserae/tensor';
+
+/** Cosines and sines, one row per position and one column per pair: `[positions, headDim / 2]`. */
+export interface RotaryTable {
+  readonly cos: tf.Tensor2D;
+  readonly sin: tf.Tensor2D;
+}
+
+/**
+ * The angles of every cell of a grid in raster order, computed in double precision.
+ *
+ * @param headDim - Width of a head, D; divisible by 4.
+ * @returns `rows · columns · D/2` numbers, the pairs of one cell next to each other.
+ * @throws RangeError when D is not divisible by 4.
+ */
+export function rope2dAngles(rows: number, columns: number, headDim: number, base: number): Float64Array {
+  if (!Number.isSafeInteger(headDim) || headDim < 4 || headDim % 4 !== 0) {
+    throw new RangeError(`rope2d: headDim must be a positive multiple of 4, got ${headDim}`);
+  }
+  const pairs = headDim / 2;
+  const perAxis = headDim / 4;
+  const angles = new Float64Array(rows * columns * pairs);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const start = (row * columns + column) * pairs;
+      for (let m = 0; m < perAxis; m++) {
+        const frequency = base ** (-m / perAxis);
+        angles[start + m] = row * frequency;
+        angles[start + perAxis + m] = column * frequency;
+      }
+    }
+  }
+  return angles;
+}
+
+/**
+ * Rotary table of a grid in raster order.
+ *
+ * @param headDim - Width of a head, D; divisible by 4.
+ * @param base - Base of the geometric series of frequencies. Default 10000.
+ * @returns `cos` and `sin`, each `[rows · columns, D/2]`.
+ * @throws RangeError when D is not divisible by 4.
+ */
+export function rope2d(rows: number, columns: number, headDim: number, base = 10_000): RotaryTable {
+  const angles = rope2dAngles(rows, columns, headDim, base);
+  const shape: [number, number] = [rows * columns, headDim / 2];
+  return {
+    cos: tf.tensor2d(Float32Array.from(angles, Math.cos), shape),
+    sin: tf.tensor2d(Float32Array.from(angles, Math.sin), shape),
+  };
+}
+
+/**
+ * Turn each adjacent pair of channels by its position's angle.
+ *
+ * @param x - Queries or keys, `[B, H, T, D]`.
+ * @param table - Rows for these T positions, `[T, D/2]`.
+ * @returns `[B, H, T, D]`; with sin² + cos² = 1 every pair keeps its norm.
+ */
+export function applyRotary(x: tf.Tensor4D, table: RotaryTable): tf.Tensor4D {
+  const [batch, heads, length, width] = x.shape;
+  if (table.cos.shape[0] !== length || table.cos.shape[1] !== width / 2) {
+    throw new RangeError(
+      `applyRotary: table must be [${length}, ${width / 2}] for x [${x.shape.join(', ')}], got [${table.cos.shape.join(', ')}]`,
+    );
+  }
+  const pairs = tf.reshape(x, [batch * heads, length, width / 2, 2]);
+  const [a, b] = tf.unstack(pairs, -1) as [tf.Tensor3D, tf.Tensor3D]; // [B·H, T, D/2]
+  const turned = tf.stack(
+    [tf.sub(tf.mul(a, table.cos), tf.mul(b, table.sin)), tf.add(tf.mul(b, table.cos), tf.mul(a, table.sin))],
+    -1,
+  );
+  return tf.reshape(turned, [batch, heads, length, width]);
+}
