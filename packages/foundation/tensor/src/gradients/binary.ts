@@ -87,11 +87,12 @@ export const binaryGradients: tf.GradConfig[] = [
     },
   })),
   gradient('AddN', { all: true }, (dy, saved) => Object.fromEntries(saved.map((_, i) => [String(i), () => dy]))),
+  // tf.where broadcasts its operands before the kernel, so all three have the shape of dy. The condition is boolean; the
+  // tape asks for its gradient only when it was computed from an input.
   gradient('Select', { inputs: ['condition'] }, (dy, [condition]) => ({
-    // The condition is boolean; the tape asks for its gradient only when it was computed from an input.
     condition: () => zeros(condition.shape),
-    t: () => select(condition, dy, true),
-    e: () => select(condition, dy, false),
+    t: () => where(condition, dy),
+    e: () => where(tf.logicalNot(condition), dy),
   })),
   ...[
     'Equal',
@@ -106,11 +107,3 @@ export const binaryGradients: tf.GradConfig[] = [
     'FloorDiv',
   ].map(flat),
 ];
-
-/** dy where the condition is `branch`, else 0. A condition of rank 1 selects whole rows of dy [N, ...]. */
-function select(condition: tf.Tensor, dy: tf.Tensor, branch: boolean): tf.Tensor {
-  const mask = tf.cast(branch ? condition : tf.logicalNot(condition), 'float32');
-  const spread =
-    mask.rank < dy.rank ? tf.reshape(mask, [...mask.shape, ...Array<number>(dy.rank - mask.rank).fill(1)]) : mask;
-  return tf.mul(dy, spread);
-}

@@ -3,7 +3,8 @@
  * transposed convolutions. A convolution is bilinear, so each of the three kernels (forward, with respect to the input,
  * with respect to the filter) has the other two as its gradients, to any order.
  *
- * Dilation d: the filter is the plain filter with d - 1 zeros between its taps. TensorFlow.js refuses gradients there.
+ * Dilation d: the filter is the plain filter with d - 1 zeros between its taps, and is made so before a backward kernel
+ * sees it. TensorFlow.js refuses gradients there, and the depthwise backward kernels of its CPU backend ignore dilations.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { gradient } from './gradient.ts';
@@ -22,26 +23,25 @@ interface Kernels {
   readonly axes: number;
   /** Attributes that the backward kernels take from the forward one. */
   readonly shared: readonly string[];
-  /** Whether the backward kernels take dilations themselves. */
-  readonly dilated: boolean;
 }
 
 /** The three rules of one family. */
-function family({ forward, toInput, toFilter, axes, shared, dilated }: Kernels): tf.GradConfig[] {
-  const pick = (attributes: Attributes): Attributes =>
-    Object.fromEntries(shared.map((name) => [name, attributes[name]]));
+function family({ forward, toInput, toFilter, axes, shared }: Kernels): tf.GradConfig[] {
   const undilated = Array<number>(axes).fill(1);
+  const pick = (attributes: Attributes): Attributes => ({
+    ...Object.fromEntries(shared.map((name) => [name, attributes[name]])),
+    dilations: undilated,
+  });
   const steps = (attributes: Attributes): number[] => {
     const dilations = (attributes['dilations'] ?? 1) as number | number[];
     const list = typeof dilations === 'number' ? Array<number>(axes).fill(dilations) : dilations;
     // The filter's layout is [...spatial, in, out].
-    return [...(dilated ? undilated : list), 1, 1];
+    return [...list, 1, 1];
   };
   const dataFormat = axes === 2 ? 'NHWC' : 'NDHWC';
-  // A backward kernel knows no dilations unless it takes them itself; its filter is already spread.
+  // The backward kernels are run without dilation, their filter being spread already, so theirs is the plain convolution.
   const forwardAttributes = (attributes: Attributes): Attributes => ({
     dataFormat,
-    dilations: undilated,
     ...pick(attributes),
   });
 
@@ -77,15 +77,13 @@ export const convolutionGradients: tf.GradConfig[] = [
     toFilter: 'Conv2DBackpropFilter',
     axes: 2,
     shared: ['strides', 'pad', 'dataFormat', 'dimRoundingMode'],
-    dilated: false,
   }),
   ...family({
     forward: 'DepthwiseConv2dNative',
     toInput: 'DepthwiseConv2dNativeBackpropInput',
     toFilter: 'DepthwiseConv2dNativeBackpropFilter',
     axes: 2,
-    shared: ['strides', 'pad', 'dilations', 'dimRoundingMode'],
-    dilated: true,
+    shared: ['strides', 'pad', 'dimRoundingMode'],
   }),
   ...family({
     forward: 'Conv3D',
@@ -93,7 +91,6 @@ export const convolutionGradients: tf.GradConfig[] = [
     toFilter: 'Conv3DBackpropFilterV2',
     axes: 3,
     shared: ['strides', 'pad'],
-    dilated: false,
   }),
   ...dilation2dGradients(),
 ];

@@ -1,8 +1,11 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gradientError, ofGradient, spreadValues as values, type GradientCase } from './finiteDifferences.ts';
-import { gradients, registerGradients } from './index.ts';
+import { fftOfPair, gradients, ifftOfPair, registerGradients } from './index.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
@@ -40,7 +43,11 @@ const binary = (name: string, f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor, low 
     [[2, 2], []],
   ].map(([a, b]) => ({
     name: `${name} of [${a}] and [${b}]`,
-    build: () => ({ f: (x, y) => f(x!, y!), inputs: [values(a!, low, high), values(b!, low, high, 5)] }),
+    build: () => ({
+      f: (x, y) => f(x!, y!),
+      inputs: [values(a!, low, high), values(b!, low, high, 5.37)],
+      step: 0.002,
+    }),
   }));
 
 /** Any function of tensors with the given shapes. */
@@ -69,7 +76,7 @@ const unaryRows: Row[] = [
   unary('asinh', tf.asinh),
   unary('atan', tf.atan),
   unary('atanh', tf.atanh, -0.8, 0.8),
-  unary('ceil', tf.ceil),
+  unary('ceil', (x) => tf.add(x, tf.ceil(x)), 0.6, 0.9),
   unary('clipByValue', (x) => tf.clipByValue(x, -0.5, 0.7)),
   unary('cos', tf.cos),
   unary('cosh', tf.cosh),
@@ -77,7 +84,7 @@ const unaryRows: Row[] = [
   unary('erf', tf.erf),
   unary('exp', tf.exp),
   unary('expm1', tf.expm1),
-  unary('floor', tf.floor),
+  unary('floor', (x) => tf.add(x, tf.floor(x)), 0.6, 0.9),
   unary('leakyRelu', (x) => tf.leakyRelu(x, 0.3)),
   unary('log', tf.log, 0.5, 3),
   unary('log1p', tf.log1p, -0.5, 3),
@@ -85,17 +92,17 @@ const unaryRows: Row[] = [
   unary('reciprocal', tf.reciprocal, 0.5, 2),
   unary('relu', tf.relu),
   unary('relu6', tf.relu6, -2, 8),
-  unary('round', tf.round),
+  unary('round', (x) => tf.add(x, tf.round(x)), 0.6, 0.9),
   unary('rsqrt', tf.rsqrt, 0.5, 3),
   unary('selu', tf.selu),
   unary('sigmoid', tf.sigmoid),
-  unary('sign', tf.sign),
+  unary('sign', (x) => tf.add(x, tf.sign(x)), 0.6, 0.9),
   unary('sin', tf.sin),
   unary('sinh', tf.sinh),
   unary('softplus', tf.softplus),
   unary('sqrt', tf.sqrt, 0.5, 3),
   unary('square', tf.square),
-  unary('step', (x) => tf.step(x, 0.2)),
+  unary('step', (x) => tf.add(x, tf.step(x, 0.2))),
   unary('tan', tf.tan, -0.9, 0.9),
   unary('tanh', tf.tanh),
   unary('onesLike and zerosLike', (x) => tf.add(tf.add(tf.onesLike(x), tf.zerosLike(x)), x)),
@@ -166,6 +173,11 @@ const reductionRows: Row[] = [undefined, 0, 1, -1, [0, 2], [1, 2]].flatMap((axis
     ];
   }),
 );
+
+const fftRows: Row[] = [
+  of('fftOfPair', [[2, 2, 4]], (x) => fftOfPair(x!)),
+  of('ifftOfPair', [[2, 3]], (x) => ifftOfPair(x!)),
+];
 
 const shapeRows: Row[] = [
   of('reshape', [[2, 3]], (x) => tf.square(tf.reshape(x!, [3, 2]))),
@@ -243,7 +255,7 @@ const shapeRows: Row[] = [
   of('stridedSlice', [[5, 6]], (x) => tf.square(tf.stridedSlice(x!, [0, 1], [5, 6], [2, 3]))),
   of('stridedSlice backwards', [[5, 6]], (x) => tf.square(tf.stridedSlice(x!, [4, 5], [0, 0], [-2, -1]))),
   of('stridedSlice of an element', [[5, 6]], (x) =>
-    tf.square(tf.stridedSlice(x!, [2, 0], [3, 6], [1, 2], 0, 0, 0, 0, 1)),
+    tf.square(tf.stridedSlice(x!, [2, 1], [3, 6], [1, 1], 0, 0, 0, 0, 1)),
   ),
   of('spaceToBatchND', [[1, 3, 4, 1]], (x) =>
     tf.square(
@@ -404,6 +416,133 @@ const convolutionRows: Row[] = [
   ),
 ];
 
+const pool2d = { high: 3, step: 0.002 };
+
+const poolingRows: Row[] = (['valid', 'same', 1] as const).flatMap((pad) => [
+  of(`avgPool, pad ${pad}`, [[1, 5, 4, 2]], (x) => tf.avgPool(x! as tf.Tensor4D, [3, 2], 2, pad)),
+  of(`maxPool, pad ${pad}`, [[1, 5, 4, 2]], (x) => tf.maxPool(x! as tf.Tensor4D, [3, 2], 2, pad), pool2d),
+  of(`maxPool, overlapping, pad ${pad}`, [[2, 5, 4, 2]], (x) => tf.maxPool(x! as tf.Tensor4D, 3, 1, pad), pool2d),
+  of(`avgPool3d, pad ${pad}`, [[1, 3, 4, 3, 1]], (x) => tf.avgPool3d(x! as tf.Tensor5D, 2, 1, pad)),
+  of(`maxPool3d, pad ${pad}`, [[1, 3, 4, 3, 1]], (x) => tf.maxPool3d(x! as tf.Tensor5D, 2, 2, pad), {
+    ...pool2d,
+    second: false,
+  }),
+]);
+
+const poolWithArgmax: Row = of(
+  'maxPoolWithArgmax',
+  [[1, 5, 4, 2]],
+  (x) => tf.maxPoolWithArgmax(x! as tf.Tensor4D, 2, 2, 'same')['result']!,
+  { ...pool2d, second: false },
+);
+
+const normalizationRows: Row[] = [
+  of('batchNorm', [[2, 2, 2, 3], [3], [3], [3], [3]], (x, mean, variance, offset, scale) =>
+    tf.batchNorm(
+      x!,
+      mean as tf.Tensor1D,
+      tf.add(tf.square(variance!), 0.5),
+      offset as tf.Tensor1D,
+      scale as tf.Tensor1D,
+    ),
+  ),
+  of('batchNorm of rank 2', [[4, 3], [3], [3], [3], [3]], (x, mean, variance, offset, scale) =>
+    tf.batchNorm(
+      x!,
+      mean as tf.Tensor1D,
+      tf.add(tf.square(variance!), 0.5),
+      offset as tf.Tensor1D,
+      scale as tf.Tensor1D,
+    ),
+  ),
+  of(
+    'localResponseNormalization',
+    [[1, 2, 2, 4]],
+    (x) => tf.localResponseNormalization(x! as tf.Tensor4D, 2, 1, 0.5, 0.75),
+    {
+      second: false,
+    },
+  ),
+];
+
+const resizeRows: Row[] = [
+  [
+    [1, 2, 3, 2],
+    [4, 6],
+  ],
+  [
+    [1, 2, 3, 2],
+    [3, 7],
+  ],
+  [
+    [2, 5, 4, 1],
+    [3, 2],
+  ],
+].flatMap(([shape, size]) =>
+  [
+    [false, false],
+    [true, false],
+    [false, true],
+  ].flatMap(([align, half]) => {
+    const label = `[${shape}] to [${size}], alignCorners ${align}, halfPixelCenters ${half}`;
+    const to = size as [number, number];
+    return [
+      of(`resizeBilinear, ${label}`, [shape!], (x) => tf.image.resizeBilinear(x! as tf.Tensor4D, to, align, half)),
+      of(`resizeNearestNeighbor, ${label}`, [shape!], (x) =>
+        tf.image.resizeNearestNeighbor(x! as tf.Tensor4D, to, align, half),
+      ),
+    ];
+  }),
+);
+
+const cumulativeRows: Row[] = [false, true].flatMap((exclusive) =>
+  [false, true].flatMap((reverse) => [
+    of(`cumsum, exclusive ${exclusive}, reverse ${reverse}`, [[2, 3, 2]], (x) => tf.cumsum(x!, 1, exclusive, reverse)),
+    of(`cumprod, exclusive ${exclusive}, reverse ${reverse}`, [[2, 3, 2]], (x) =>
+      tf.cumprod(x!, 1, exclusive, reverse),
+    ),
+  ]),
+);
+
+const einsumRows: Row[] = [
+  of(
+    'einsum of a product',
+    [
+      [2, 3],
+      [3, 4],
+    ],
+    (a, b) => tf.einsum('ij,jk->ik', a!, b!),
+  ),
+  of(
+    'einsum of attention',
+    [
+      [2, 3, 2],
+      [2, 4, 2],
+    ],
+    (a, b) => tf.einsum('bqd,bkd->bqk', a!, b!),
+  ),
+  of('einsum of a matrix and a vector', [[2, 3], [3]], (a, b) => tf.einsum('ij,j->i', a!, b!)),
+  of('einsum of one operand', [[2, 3]], (a) => tf.einsum('ij->ji', a!)),
+];
+
+describe('prod and cumprod', () => {
+  it('have the right gradient at zeros', () => {
+    tf.tidy(() => {
+      const x = tf.tensor1d([2, 0, 3]);
+      expect([
+        ...tf
+          .grad((y) => tf.prod(y))(x)
+          .dataSync(),
+      ]).toEqual([0, 6, 0]);
+      expect([
+        ...tf
+          .grad((y) => tf.cumprod(y))(x)
+          .dataSync(),
+      ]).toEqual([1, 8, 0]);
+    });
+  });
+});
+
 describe.each([
   ['unary', unaryRows],
   ['binary', binaryRows],
@@ -412,6 +551,12 @@ describe.each([
   ['segment', segmentRows],
   ['matmul', matmulRows],
   ['convolution', convolutionRows],
+  ['pooling', [...poolingRows, poolWithArgmax]],
+  ['normalization', normalizationRows],
+  ['resize', resizeRows],
+  ['cumulative', cumulativeRows],
+  ['einsum', einsumRows],
+  ['fft', fftRows],
 ])('%s gradients', (_, rows) => {
   it.each(rows)('$name', ({ build, second = true }) => {
     const before = tf.memory().numTensors;
@@ -433,5 +578,20 @@ describe('registerGradients', () => {
   it('names each kernel once', () => {
     const names = gradients.map((rule) => rule.kernelName);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('has a rule for every kernel that TensorFlow.js has one for', () => {
+    const core = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-core'));
+    const theirs = readdirSync(join(core, 'gradients')).flatMap((file) => file.match(/^(\w+)_grad\.js$/)?.[1] ?? []);
+    expect(theirs.length).toBeGreaterThan(90);
+    const ours = new Set(gradients.map((rule) => rule.kernelName));
+    expect(theirs.filter((name) => !ours.has(name))).toEqual([]);
+  });
+
+  it('says why a complex tensor has no gradient', () => {
+    const x = tf.tensor1d([1, 2]);
+    const magnitude = (y: tf.Tensor): tf.Tensor => tf.abs(tf.complex(y, y));
+    expect(() => tf.grad(magnitude)(x)).toThrow('ComplexAbs: expected a real input');
+    x.dispose();
   });
 });

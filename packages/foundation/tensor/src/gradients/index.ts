@@ -8,11 +8,19 @@ import * as tf from '@tensorflow/tfjs-core';
 import { activationGradients } from './activation.ts';
 import { binaryGradients } from './binary.ts';
 import { convolutionGradients } from './convolution.ts';
+import { cumulativeGradients } from './cumulative.ts';
+import { einsumGradients } from './einsum.ts';
+import { fftGradients } from './fft.ts';
 import { matmulGradients } from './matmul.ts';
+import { normalizationGradients } from './normalization.ts';
+import { poolingGradients } from './pooling.ts';
 import { reductionGradients } from './reduction.ts';
+import { resizeGradients } from './resize.ts';
 import { segmentGradients } from './segment.ts';
 import { shapeGradients } from './shape.ts';
 import { unaryGradients } from './unary.ts';
+
+export { fftOfPair, ifftOfPair } from './fft.ts';
 
 /** Every rule, by family. */
 export const gradients: readonly tf.GradConfig[] = [
@@ -24,6 +32,12 @@ export const gradients: readonly tf.GradConfig[] = [
   ...matmulGradients,
   ...convolutionGradients,
   ...segmentGradients,
+  ...poolingGradients,
+  ...normalizationGradients,
+  ...resizeGradients,
+  ...cumulativeGradients,
+  ...einsumGradients,
+  ...fftGradients,
 ];
 
 /** Enters every rule whose kernel has no gradient yet. Calling it again does nothing. */

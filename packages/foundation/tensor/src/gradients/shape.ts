@@ -141,7 +141,7 @@ function stridedSliceGradient(dy: tf.Tensor, shape: readonly number[], a: tf.Str
     a.shrinkAxisMask,
   );
   // [...final] -> the slice's shape before axes were removed or added.
-  let block: tf.Tensor = tf.reshape(dy, info.finalShapeSparse.slice(0, shape.length));
+  let block: tf.Tensor = tf.reshape(dy, tf.slice_util.computeOutShape(info.begin, info.end, info.strides));
   if (block.size === 0) return zeros(shape);
   const backwards = info.strides.flatMap((stride, axis) => (stride < 0 ? [axis] : []));
   if (backwards.length > 0) block = tf.reverse(block, backwards);
