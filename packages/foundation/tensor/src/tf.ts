@@ -5,4 +5,10 @@
  * module registers them once, at import; it is the package's only import-time effect. Nothing here picks a backend:
  * call `useEngine` first.
  */
+import { registerChainedOps } from './chained.ts';
+import { registerGradients } from './gradients/index.ts';
+
+registerGradients();
+registerChainedOps();
+
 export * from '@tensorflow/tfjs-core';

@@ -1,3 +1,22 @@
 /** Ops that training generative models needs and TensorFlow.js lacks: `import { ops } from '@tesserae/tensor'`. */
+export { gelu, silu } from './activations.ts';
+export type { GeluApproximation } from './activations.ts';
+export { associativeScan } from './associative-scan.ts';
+export { attention } from './attention.ts';
+export type { AttentionOptions } from './attention.ts';
+export { conv2dTranspose } from './conv2d-transpose.ts';
+export type { Conv2dTransposeOptions } from './conv2d-transpose.ts';
+export { conv3d } from './conv3d.ts';
+export type { Conv3dOptions, Triple } from './conv3d.ts';
+export { conv3dTranspose } from './conv3d-transpose.ts';
+export type { Conv3dTransposeOptions } from './conv3d-transpose.ts';
+export { nearestCode } from './nearest-code.ts';
+export { groupNorm, layerNorm, rmsNorm } from './normalization.ts';
+export type { GroupNormOptions, LayerNormOptions, RmsNormOptions } from './normalization.ts';
+export { scan } from './scan.ts';
+export type { ScanResult } from './scan.ts';
+export { scatterAdd } from './scatter-add.ts';
+export { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 export { stopGradient } from './stop-gradient.ts';
 export { straightThrough } from './straight-through.ts';
+export type { TransposePadding } from './transposed-size.ts';

@@ -1,12 +1,15 @@
-/** Identity whose gradient is zero: TensorFlow.js has no such op. */
+/** Identity that the backward pass does not see: TensorFlow.js has no such op. */
 import * as tf from '@tensorflow/tfjs-core';
+import { withoutTape } from './without-tape.ts';
 
-/** `x` itself to the forward pass, a constant to the backward pass. Any shape; the result is a new tensor. */
+/**
+ * `x` itself to the forward pass, a constant to the backward pass.
+ *
+ * Nothing behind it is differentiated, so it costs nothing. `valueAndGrad` gives zeros to variables that a loss reaches
+ * only through it; `tf.grad` throws if that is true of the whole loss.
+ *
+ * @param x any shape, any dtype. The result is a new tensor that shares its data.
+ */
 export function stopGradient<T extends tf.Tensor>(x: T): T {
-  const constant = tf.customGrad((input) => ({
-    value: tf.clone(input as tf.Tensor),
-    gradFunc: () => [tf.zerosLike(input as tf.Tensor)],
-  }));
-  // Integers and booleans carry no gradient, and customGrad takes only floats.
-  return (x.dtype === 'float32' ? constant(x) : tf.clone(x)) as T;
+  return withoutTape(() => tf.clone(x));
 }

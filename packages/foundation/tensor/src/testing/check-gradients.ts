@@ -61,7 +61,7 @@ export function checkGradients(
     inputs.forEach((input, i) => {
       const analytic = (gradients[i] as tf.Tensor).dataSync();
       const values = input.dataSync();
-      const largest = analytic.reduce((most: number, g: number) => Math.max(most, Math.abs(g)), 1);
+      const largest = Array.from(analytic).reduce((most, g) => Math.max(most, Math.abs(g)), 1);
       const count = Math.min(elements, input.size);
       for (let k = 0; k < count; k++) {
         const element = Math.floor((k * input.size) / count);

@@ -1,0 +1,44 @@
+/**
+ * Cross entropy of integer labels under logits: logsumexp(logits) - logits[label].
+ *
+ * The label's logit is gathered from the flattened logits, so the forward pass builds no one-hot matrix; the backward
+ * pass, whose result is a matrix anyway, subtracts one from the softmax.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { checkTensor, describe } from './check.ts';
+
+/**
+ * The loss of each label in nats; not reduced.
+ *
+ * @param logits float32 [..., V].
+ * @param labels int32 [...], in [0, V); others are the caller's error and are not checked, since a compiled program
+ *   cannot look at values.
+ * @returns float32 [...].
+ */
+export function softmaxCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  checkTensor('softmaxCrossEntropy', 'logits', logits, {});
+  checkTensor('softmaxCrossEntropy', 'labels', labels, { dtype: 'int32' });
+  if (logits.rank < 1 || !tf.util.arraysEqual(logits.shape.slice(0, -1), labels.shape)) {
+    throw new RangeError(
+      `softmaxCrossEntropy: 'logits' must have shape [..., V] and 'labels' [...], but got logits ${describe(logits)}, labels ${describe(labels)}.`,
+    );
+  }
+  const vocabulary = logits.shape[logits.rank - 1] as number;
+  const rows = labels.size;
+  const op = tf.customGrad((input, save) => {
+    const matrix = input as tf.Tensor2D; // [N, V]
+    const flatLabels = tf.reshape(labels, [rows]);
+    (save as tf.GradSaveFunc)([matrix, flatLabels]);
+    const rowStart = tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32'));
+    const picked = tf.gather(tf.reshape(matrix, [rows * vocabulary]), tf.add(rowStart, flatLabels));
+    return {
+      value: tf.sub(tf.logSumExp(matrix, -1), picked),
+      gradFunc: (dy: tf.Tensor, [savedLogits, savedLabels]: tf.Tensor[]) => {
+        const target = tf.oneHot(savedLabels as tf.Tensor1D, vocabulary);
+        const error = tf.sub(tf.softmax(savedLogits as tf.Tensor), target);
+        return tf.mul(error, tf.expandDims(dy, -1));
+      },
+    };
+  });
+  return tf.tidy(() => tf.reshape(op(tf.reshape(logits, [rows, vocabulary])), labels.shape));
+}
