@@ -1,1 +1,33 @@
-export {};
+/** @tesserae/nn: modules, layers, initialisers and optimizers. */
+export { Module, StateMismatchError, type LoadOptions } from './module.ts';
+export { buffer, parameter, type ParameterOptions } from './parameter.ts';
+export * as init from './initializers.ts';
+export type { Initializer } from './initializers.ts';
+export type { CallOptions, Layer } from './layer.ts';
+
+export { Linear, type LinearConfig } from './layers/linear.ts';
+export { Conv2d, type Conv2dConfig, type Pair } from './layers/conv2d.ts';
+export { ConvTranspose2d, type ConvTranspose2dConfig } from './layers/conv-transpose2d.ts';
+export { GroupNorm, type GroupNormConfig } from './layers/group-norm.ts';
+export { LayerNorm, type LayerNormConfig } from './layers/layer-norm.ts';
+export { RMSNorm, type RMSNormConfig } from './layers/rms-norm.ts';
+export { Embedding, type EmbeddingConfig } from './layers/embedding.ts';
+export { Dropout, type DropoutConfig } from './layers/dropout.ts';
+export { Identity, Sequential, type SequentialPart } from './layers/sequential.ts';
+
+export type {
+  Gradients,
+  Optimizer,
+  OptimizerConfig,
+  Parameters,
+  ParameterUpdate,
+  UpdateContext,
+} from './optimizers/optimizer.ts';
+export { StatefulOptimizer } from './optimizers/optimizer.ts';
+export { Adam, AdamW, type AdamConfig } from './optimizers/adam.ts';
+export { SGD, type SGDConfig } from './optimizers/sgd.ts';
+export { Lion, type LionConfig } from './optimizers/lion.ts';
+export * as schedules from './optimizers/schedule.ts';
+export type { Schedule } from './optimizers/schedule.ts';
+export { clipByGlobalNorm, globalNorm, type ClippedGradients } from './optimizers/clip.ts';
+export { Ema, type EmaConfig } from './optimizers/ema.ts';
