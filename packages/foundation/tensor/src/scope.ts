@@ -65,7 +65,8 @@ export function scope(): Scope {
       if (at < 0) return;
       state.scopeStack.splice(at, 1);
       const parent = state.scopeStack[at - 1];
-      state.activeScope = state.scopeStack[state.scopeStack.length - 1] as typeof own;
+      // TensorFlow.js means null by its type.
+      state.activeScope = (state.scopeStack[state.scopeStack.length - 1] ?? null) as typeof own;
       for (const tensor of own.track) {
         if (tensor.kept || tensor.isDisposed) continue;
         if (!kept.has(tensor)) tensor.dispose();

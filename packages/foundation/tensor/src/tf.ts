@@ -12,3 +12,4 @@ registerGradients();
 registerChainedOps();
 
 export * from '@tensorflow/tfjs-core';
+export { cumprod, cumsum } from './cumulative.ts';
