@@ -14,6 +14,23 @@ export { RMSNorm, type RMSNormConfig } from './layers/rms-norm.ts';
 export { Embedding, type EmbeddingConfig } from './layers/embedding.ts';
 export { Dropout, type DropoutConfig } from './layers/dropout.ts';
 export { Identity, Sequential, type SequentialPart } from './layers/sequential.ts';
+export { applyRotary, rotaryTable, type RotaryTable, type RotaryTableConfig } from './layers/rotary.ts';
+export { KVCache, type CacheHook, type KeysAndValues, type KVCacheConfig } from './layers/kv-cache.ts';
+export {
+  MultiHeadAttention,
+  type AttentionCallOptions,
+  type MultiHeadAttentionConfig,
+} from './layers/multi-head-attention.ts';
+export { FeedForward, feedForwardHidden, type FeedForwardConfig, type FeedForwardKind } from './layers/feed-forward.ts';
+export { TransformerBlock, type TransformerBlockConfig } from './layers/transformer-block.ts';
+export { groupsFor, ResNetBlock, type ResNetBlockConfig, type ResNetCallOptions } from './layers/resnet-block.ts';
+export {
+  Downsample2d,
+  Upsample2d,
+  upsampleNearest,
+  type Downsample2dConfig,
+  type Upsample2dConfig,
+} from './layers/resample2d.ts';
 
 export type {
   Gradients,
