@@ -7,8 +7,8 @@ import { Conv2d } from './conv2d.ts';
 /** Options of {@link Downsample2d}. */
 export interface Downsample2dConfig {
   /** Channels of the input. */
-  readonly channels: number;
-  /** Channels of the output. Default `channels`; `average` cannot change them. */
+  readonly in: number;
+  /** Channels of the output. Default `in`; `average` cannot change them. */
   readonly out?: number;
   /**
    * `conv`: 3×3 with stride 2, padded at the end as VQGAN does (TensorFlow's `same`). `average`: 2×2 mean, no
@@ -25,8 +25,8 @@ export class Downsample2d extends Module {
 
   constructor(config: Downsample2dConfig) {
     super();
-    const { channels, out = channels, kind = 'conv' } = config;
-    checkWhole('Downsample2d', 'channels', channels);
+    const { in: channels, out = channels, kind = 'conv' } = config;
+    checkWhole('Downsample2d', 'in', channels);
     if (kind === 'average' && out !== channels) {
       throw new RangeError(`Downsample2d: 'out' must be ${channels} for kind average, got ${out}. Use kind conv.`);
     }
@@ -34,7 +34,7 @@ export class Downsample2d extends Module {
     this.conv = kind === 'conv' ? new Conv2d({ in: channels, out, kernel: 3, stride: 2 }) : undefined;
   }
 
-  /** `[B, H, W, channels]` -> `[B, H / 2, W / 2, out]`. */
+  /** `[B, H, W, in]` -> `[B, H / 2, W / 2, out]`. */
   call(x: tf.Tensor): tf.Tensor4D {
     checkImages('Downsample2d.call', x, this.#channels);
     return this.conv ? this.conv.call(x) : tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid');
@@ -44,8 +44,8 @@ export class Downsample2d extends Module {
 /** Options of {@link Upsample2d}. */
 export interface Upsample2dConfig {
   /** Channels of the input. */
-  readonly channels: number;
-  /** Channels of the output. Default `channels`; `nearest` cannot change them. */
+  readonly in: number;
+  /** Channels of the output. Default `in`; `nearest` cannot change them. */
   readonly out?: number;
   /** `conv`: each pixel four times, then 3×3. `nearest`: without the convolution. Default `conv`. */
   readonly kind?: 'conv' | 'nearest';
@@ -59,8 +59,8 @@ export class Upsample2d extends Module {
 
   constructor(config: Upsample2dConfig) {
     super();
-    const { channels, out = channels, kind = 'conv' } = config;
-    checkWhole('Upsample2d', 'channels', channels);
+    const { in: channels, out = channels, kind = 'conv' } = config;
+    checkWhole('Upsample2d', 'in', channels);
     if (kind === 'nearest' && out !== channels) {
       throw new RangeError(`Upsample2d: 'out' must be ${channels} for kind nearest, got ${out}. Use kind conv.`);
     }
@@ -68,7 +68,7 @@ export class Upsample2d extends Module {
     this.conv = kind === 'conv' ? new Conv2d({ in: channels, out, kernel: 3 }) : undefined;
   }
 
-  /** `[B, H, W, channels]` -> `[B, 2 H, 2 W, out]`. */
+  /** `[B, H, W, in]` -> `[B, 2 H, 2 W, out]`. */
   call(x: tf.Tensor): tf.Tensor4D {
     checkImages('Upsample2d.call', x, this.#channels);
     return tf.tidy(() => {
