@@ -2,7 +2,11 @@
  * @tesserae/tensor: the shared tensor core. TensorFlow.js with gradients, engines, keys, trees, scopes, precision and
  * the ops that training generative models needs.
  */
-export * as tf from './tf.ts';
+export type { ChainedMethods } from './register.ts';
+
+export * as tf from '@tensorflow/tfjs-core';
+export { registerChainedOps } from './chained.ts';
+export { registerGradients } from './gradients/index.ts';
 export { useEngine } from './engine.ts';
 export type { EngineInfo, UseEngineOptions } from './engine.ts';
 export type { EngineProbe, EngineProvider } from './engine-provider.ts';
@@ -19,3 +23,8 @@ export type { Precision } from './precision.ts';
 export { valueAndGrad } from './value-and-grad.ts';
 export type { ValueAndGrad } from './value-and-grad.ts';
 export * as ops from './ops/index.ts';
+export { compile } from './compile.ts';
+export type { Compiled, CompileOptions } from './compile.ts';
+export { isCompiling } from './backend-contract.ts';
+export type { CompilingBackend, Program } from './backend-contract.ts';
+export { isTracing, runTrace, TraceReadError } from './tracing.ts';

@@ -50,3 +50,13 @@ export function next(): Key {
 export function hasKey(): boolean {
   return scopes.length > 0;
 }
+
+/** Runs `fn` as if no scope were open. Tracing does this: a key from outside would be frozen into the program. */
+export function withoutKey<R>(fn: () => R): R {
+  const hidden = scopes.splice(0);
+  try {
+    return fn();
+  } finally {
+    scopes.splice(0, scopes.length, ...hidden);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * What a backend offers to `compile` beyond TensorFlow.js's kernels. A backend without it still runs every compiled
+ * function, op by op.
+ */
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** One compiled function on one backend. */
+export interface Program<A extends unknown[], R> {
+  call(...args: A): R;
+  /** How often the function was traced: once for each combination of shapes, dtypes and static arguments. */
+  readonly traces: number;
+  dispose(): void;
+}
+
+/** A backend that can turn a function of tensors into one program. */
+export interface CompilingBackend extends tf.KernelBackend {
+  compileFunction<A extends unknown[], R>(fn: (...args: A) => R, name: string): Program<A, R>;
+}
+
+/** Whether the backend compiles. */
+export function isCompiling(backend: tf.KernelBackend): backend is CompilingBackend {
+  return typeof (backend as Partial<CompilingBackend>).compileFunction === 'function';
+}
