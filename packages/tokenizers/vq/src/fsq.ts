@@ -37,6 +37,9 @@ export type FSQConfig = {
 /** Slack of the original variant's bound, so that the outermost levels are reached. */
 const EPSILON = 1e-3;
 
+/** Codebooks larger than this get no usage figures: counting would take a number per code and step. */
+const MAX_COUNTED = 2 ** 20;
+
 /**
  * Finite scalar quantizer.
  *
@@ -85,7 +88,7 @@ export class FSQ extends Quantizer {
   }
 
   /**
-   * Round each latent to its code. No losses; `stats`: `usage`, `perplexity`.
+   * Round each latent to its code. No losses; `stats`: `usage`, `perplexity` (up to 2²⁰ codes).
    *
    * @throws RangeError on shapes that do not fit, on NaN or infinity outside `compile`.
    */
@@ -104,7 +107,7 @@ export class FSQ extends Quantizer {
         codes: this.#fromCodeSpace(codes, grid),
         indices: indices.reshape(grid),
         losses: {},
-        stats: usageStats(countHits(indices, this.codebookSize)),
+        stats: this.codebookSize > MAX_COUNTED ? {} : usageStats(countHits(indices, this.codebookSize)),
       };
     });
   }

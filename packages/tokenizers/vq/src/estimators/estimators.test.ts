@@ -56,7 +56,7 @@ describe('rotationTrick', () => {
   it('gives the code exactly, and takes the latent to it: λR·x = q', () => {
     const latent = [0.3, -1.7, 0.4];
     const code = [1.1, 0.2, -0.6];
-    expectClose(rotationTrick(tf.tensor2d([latent]), tf.tensor2d([code])), code, exact);
+    expectClose(rotationTrick(tf.tensor2d([latent]), tf.tensor2d([code])), tf.tensor2d([code]), exact);
     const rows = jacobian(rotationTrick, latent, code);
     const image = rows.map((row) => row.reduce((sum, value, j) => sum + value * (latent[j] as number), 0));
     expectClose(image, code, { atol: 1e-5 });
