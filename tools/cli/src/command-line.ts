@@ -1,0 +1,128 @@
+/**
+ * The `tesserae` command: what its words mean, `--help` at every level, and its exit codes. 0 is success, 1 a command
+ * that failed, 2 a command line that makes no sense, 130 an interruption.
+ */
+import { createRequire } from 'node:module';
+import { stripVTControlCharacters } from 'node:util';
+import { defineCommand, renderUsage, runCommand, type CommandDef } from 'citty';
+import { doctor } from './doctor.ts';
+import { engineInstall } from './engine-install.ts';
+import { engineList } from './engine-list.ts';
+import { terminal as processTerminal, type Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- citty's own type for "a command with any arguments" */
+type AnyCommand = CommandDef<any>;
+/* eslint-enable @typescript-eslint/no-explicit-any */
+
+/**
+ * Runs one command line.
+ *
+ * @param words the words after the program's name
+ * @param terminal where to print, by default the process's streams
+ * @returns the exit code
+ */
+export async function run(words: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  let exitCode = 0;
+  const main = commands(terminal, (code) => (exitCode = code));
+  const { command, parents, rest } = descend(main, words);
+  try {
+    if (rest.includes('--help') || rest.includes('-h')) {
+      await printHelp(command, parents, terminal);
+      return 0;
+    }
+    if (command === main && rest.length === 1 && rest[0] === '--version') {
+      terminal.out(version());
+      return 0;
+    }
+    checkWords(command, parents, rest);
+    if (command.subCommands) {
+      await printHelp(command, parents, terminal);
+      return 2;
+    }
+    await runCommand(command, { rawArgs: [...rest] });
+    return exitCode;
+  } catch (error) {
+    const usage = error instanceof UsageError || (error as { name?: string }).name === 'CLIError';
+    terminal.err(`tesserae: ${error instanceof Error ? error.message : String(error)}`);
+    if (usage) terminal.err(`Run \`${[...parents, nameOf(command)].join(' ')} --help\` for help.`);
+    else if (process.env['TESSERAE_DEBUG']) terminal.err(String((error as Error).stack));
+    return usage ? 2 : 1;
+  }
+}
+
+function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand {
+  const install = defineCommand({
+    meta: { name: 'install', description: 'Download a PJRT plugin, verify it and unpack it into the per-user cache' },
+    args: { name: { type: 'positional', default: 'cpu', description: 'cpu, cuda13 or cuda12' } },
+    run: ({ args }) => engineInstall(args.name, terminal),
+  });
+  const list = defineCommand({
+    meta: { name: 'list', description: 'List the plugins that can be installed, and those that are' },
+    run: () => engineList(terminal),
+  });
+  const engine = defineCommand({
+    meta: { name: 'engine', description: 'Install and list engine plugins' },
+    subCommands: { install, list },
+  });
+  const examine = defineCommand({
+    meta: { name: 'doctor', description: 'Show engines, plugins and devices, and what fixes what is missing' },
+    run: async () => {
+      const { xla } = await import('@tesserae/xla');
+      exit(await doctor([xla], terminal));
+    },
+  });
+  return defineCommand({
+    meta: { name: 'tesserae', version: version(), description: 'Installs and inspects Tesserae engines' },
+    subCommands: { engine, doctor: examine },
+  });
+}
+
+// Follows the sub-commands that the first words name.
+function descend(
+  main: AnyCommand,
+  words: readonly string[],
+): { command: AnyCommand; parents: string[]; rest: readonly string[] } {
+  let command = main;
+  const parents: string[] = [];
+  let rest = words;
+  for (;;) {
+    const children = command.subCommands as Record<string, AnyCommand> | undefined;
+    const first = rest[0];
+    if (!children || first === undefined || !Object.hasOwn(children, first)) return { command, parents, rest };
+    parents.push(nameOf(command));
+    command = children[first]!;
+    rest = rest.slice(1);
+  }
+}
+
+// citty ignores words and options that it does not know; a typing error should not.
+function checkWords(command: AnyCommand, parents: readonly string[], rest: readonly string[]): void {
+  const path = [...parents, nameOf(command)].join(' ');
+  const option = rest.find((word) => word.startsWith('-'));
+  if (option !== undefined) throw new UsageError(`Unknown option '${option}' for \`${path}\`.`);
+  if (command.subCommands && rest[0] !== undefined) {
+    const known = Object.keys(command.subCommands).join(', ');
+    throw new UsageError(`Unknown command '${rest[0]}' for \`${path}\`. Known: ${known}.`);
+  }
+  const taken = Object.values((command.args ?? {}) as Record<string, { type?: string }>).filter(
+    (argument) => argument.type === 'positional',
+  ).length;
+  if (!command.subCommands && rest.length > taken) {
+    throw new UsageError(`\`${path}\` takes no '${rest[taken]}'.`);
+  }
+}
+
+async function printHelp(command: AnyCommand, parents: readonly string[], terminal: Terminal): Promise<void> {
+  const parent = parents.length > 0 ? { meta: { name: parents.join(' ') } } : undefined;
+  const usage = await renderUsage(command, parent);
+  terminal.out((process.stdout.isTTY ? usage : stripVTControlCharacters(usage)).trimEnd());
+}
+
+function nameOf(command: AnyCommand): string {
+  return (command.meta as { name?: string } | undefined)?.name ?? 'tesserae';
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)('../package.json') as { version: string }).version;
+}

@@ -1,0 +1,58 @@
+/**
+ * `tesserae doctor`: what is on this machine and the one line that fixes what is missing.
+ *
+ * Exit code 0 if at least the CPU can compute with XLA, 1 if only the slower engines can; a missing GPU is no fault.
+ */
+import type { EngineProvider } from '@tesserae/tensor';
+import { doctor as pluginReport } from '@tesserae/xla/plugins';
+import type { Terminal } from './terminal.ts';
+
+const OLDEST_NODE = [22, 18] as const;
+
+/**
+ * Prints the report.
+ *
+ * @param providers the engine families to probe
+ * @returns the exit code
+ */
+export async function doctor(providers: readonly EngineProvider[], terminal: Terminal): Promise<number> {
+  const fixes: string[] = [];
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const nodeWorks = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  terminal.out(row('node', `${process.versions.node} on ${process.platform} ${process.arch}`));
+  if (!nodeWorks) fixes.push(`Install Node ${OLDEST_NODE.join('.')} or newer.`);
+
+  const report = await pluginReport();
+  terminal.out(row('cache', report.home));
+  for (const platform of report.platforms) {
+    const label = `plugin ${platform.platform}`;
+    if (!platform.found) {
+      terminal.out(row(label, `missing: ${platform.reason}`));
+      continue;
+    }
+    const { version, source, path } = platform.location;
+    terminal.out(row(label, `${version ?? 'unknown version'} from ${source}: ${path}`));
+  }
+
+  let xlaWorks = false;
+  for (const provider of providers) {
+    for (const name of provider.names) {
+      const probe = await provider.probe(name);
+      terminal.out(row(name, probe.available ? probe.detail : `not available: ${probe.reason}`));
+      if (probe.available) xlaWorks = true;
+      // A machine without an NVIDIA card lacks nothing.
+      else if (name.endsWith(':cpu')) fixes.push(probe.remedy);
+      else terminal.out(row('', `if it should be: ${probe.remedy}`));
+    }
+  }
+  terminal.out(row('wasm', 'built in'));
+  terminal.out(row('cpu', 'built in (plain JavaScript, slow)'));
+
+  if (fixes.length === 0) terminal.out('Nothing is missing.');
+  for (const fix of new Set(fixes)) terminal.out(`To fix: ${fix}`);
+  return xlaWorks && nodeWorks ? 0 : 1;
+}
+
+function row(label: string, text: string): string {
+  return `${label.padEnd(12)} ${text}`;
+}
