@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { EngineUnavailableError, UnknownEngineError } from './engine-errors.ts';
 import type { EngineProvider } from './engine-provider.ts';
 import { cpu } from './engines/cpu.ts';
+import { repairCumulativeKernels } from './engines/cumulative.ts';
 import { wasm } from './engines/wasm.ts';
 import { registerRandomKernels } from './random/kernels.ts';
 
@@ -52,6 +53,7 @@ async function attempt(provider: EngineProvider, name: string): Promise<Attempt>
   }
   if (builtIn.includes(provider)) {
     registerRandomKernels(name);
+    repairCumulativeKernels(name);
   }
   return { info: { name, detail: probe.detail } };
 }

@@ -2,6 +2,8 @@
  * @tesserae/tensor: the shared tensor core. TensorFlow.js with gradients, engines, keys, trees, scopes, precision and
  * the ops that training generative models needs.
  */
+import './register.ts';
+
 export type { ChainedMethods } from './register.ts';
 
 export * as tf from '@tensorflow/tfjs-core';

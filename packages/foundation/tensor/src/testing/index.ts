@@ -1,4 +1,6 @@
 /** Helpers for tests of tensor programs: `import { checkGradients } from '@tesserae/tensor/testing'`. No test framework. */
+import '../register.ts';
+
 export { availableEngines } from './available-engines.ts';
 export { checkGradients } from './check-gradients.ts';
 export type { CheckGradientsOptions } from './check-gradients.ts';

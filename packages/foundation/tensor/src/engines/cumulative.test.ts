@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { tf, useEngine } from './index.ts';
+import { tf, useEngine } from '../index.ts';
 
 describe.each(['cpu', 'wasm'])('%s', (engine) => {
   beforeAll(() => useEngine(engine));
@@ -23,7 +23,6 @@ describe.each(['cpu', 'wasm'])('%s', (engine) => {
           )
           .dataSync(),
       ]).toEqual([3, 2, 7, 4]);
-      expect(() => tf.cumsum(x, 3)).toThrow("cumsum: 'axis' must be an integer in [-3, 2]");
     });
   });
 });
