@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsdown';
 import { shared } from '../../../tsdown.shared.ts';
 
-export default defineConfig(shared);
+// The decode worker is opened by its file name, so nothing imports it.
+export default defineConfig({ ...shared, entry: ['src/index.ts', 'src/decode-worker.ts'] });
