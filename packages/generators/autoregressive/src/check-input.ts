@@ -1,5 +1,9 @@
-/** Checks of what goes into `ImageGPT`: dtype, shape and grid. They look at no value, so they may run in `compile`. */
-import { tf } from '@tesserae/tensor';
+/**
+ * Checks of what goes into `ImageGPT`: dtype, shape and grid, and token ids where values can be read, that is, not while
+ * `compile` traces.
+ */
+import { isTracing, tf } from '@tesserae/tensor';
+import { checkTokenRange } from '@tesserae/tokenizer';
 import type { ResolvedConfig } from './config.ts';
 
 /** @throws TypeError when the tokens are not int32. */
@@ -10,13 +14,23 @@ export function checkTokenDtype(tokens: tf.Tensor, operation: string): void {
 }
 
 /**
+ * Check dtype and, outside of a trace, that every id is in the vocabulary.
+ *
+ * @throws TypeError when the tokens are not int32, RangeError naming the first id that is out of range.
+ */
+export function checkTokens(tokens: tf.Tensor, config: ResolvedConfig, operation: string): void {
+  checkTokenDtype(tokens, operation);
+  if (!isTracing()) checkTokenRange(tokens.dataSync(), config, operation);
+}
+
+/**
  * Whole images' tokens as `[B, N]`.
  *
  * @param tokens - int32 `[B, N]` or `[B, rows, columns]`.
  * @throws RangeError when the shape is not that of the model's grid.
  */
 export function flattenTokens(tokens: tf.Tensor, config: ResolvedConfig, operation: string): tf.Tensor2D {
-  checkTokenDtype(tokens, operation);
+  checkTokens(tokens, config, operation);
   const [rows, columns] = config.grid;
   const [batch = 0, ...rest] = tokens.shape;
   const flat = rest.length === 1 && rest[0] === rows * columns;

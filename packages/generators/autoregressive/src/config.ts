@@ -11,6 +11,7 @@
  * Differences: conditions have a table of their own (taming shares rows with the image codes, which only the position
  * embedding can tell apart), and no profile predicts an end symbol, since the length is fixed by the grid.
  */
+import { feedForwardHidden } from '@tesserae/nn';
 
 /** Which published transformer the defaults follow. */
 export type Profile = 'llama' | 'mingpt' | 'fairseq';
@@ -75,12 +76,8 @@ export type Condition = NoCondition | ClassCondition | PrefixCondition | Feature
 export interface DropoutRates {
   /** On the embedded input sequence. */
   readonly token: number;
-  /** On the output of each attention branch. */
+  /** On the output of every attention and feed-forward branch. Attention probabilities have none. */
   readonly residual: number;
-  /** On the output of each feed-forward branch. */
-  readonly feedForward: number;
-  /** On the attention probabilities. Only 0 is supported so far. */
-  readonly attention: number;
 }
 
 /** Configuration of `ImageGPT`. Plain JSON, so it can be stored beside the weights. */
@@ -103,7 +100,7 @@ export interface ImageGPTConfig {
   readonly switches?: Partial<Switches>;
   /** Default `{ type: 'none' }`. */
   readonly condition?: Condition;
-  /** Default 0.1 on tokens and both branches, 0 on attention; with `dropPath` above 0, 0 on the branches. */
+  /** Default 0.1 for both; with `dropPath` above 0, no residual dropout. */
   readonly dropout?: Partial<DropoutRates>;
   /** Stochastic depth: rate of the last block, growing linearly from 0 at the first. Default 0. */
   readonly dropPath?: number;
@@ -174,11 +171,6 @@ export const imageGPTSizes: Readonly<Record<string, { layers: number; heads: num
   '3B': { layers: 24, heads: 32, dim: 3200 },
   '7B': { layers: 32, heads: 32, dim: 4096 },
 };
-
-/** Hidden width of LlamaGen's SwiGLU: two thirds of 4·dim, rounded up to a multiple of 256. */
-function swigluHidden(dim: number): number {
-  return Math.ceil(Math.floor((8 * dim) / 3) / 256) * 256;
-}
 
 function integer(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {
@@ -260,19 +252,16 @@ export function resolveConfig(config: ImageGPTConfig): ResolvedConfig {
     );
   }
   const dropPath = config.dropPath ?? 0;
-  const branch = dropPath > 0 ? 0 : 0.1;
-  const dropout: DropoutRates = { token: 0.1, residual: branch, feedForward: branch, attention: 0, ...config.dropout };
+  const dropout: DropoutRates = { token: 0.1, residual: dropPath > 0 ? 0 : 0.1, ...config.dropout };
   for (const [name, rate] of Object.entries({ ...dropout, dropPath })) {
     if (!(rate >= 0 && rate < 1)) throw new RangeError(`ImageGPT: dropout ${name} must be in [0, 1), got ${rate}`);
-  }
-  if (dropout.attention !== 0) {
-    throw new RangeError(`ImageGPT: dropout.attention must be 0, got ${dropout.attention}; use residual dropout`);
   }
   const labelSmoothing = config.labelSmoothing ?? 0;
   const keepInput = config.keepInput ?? 1;
   probability('labelSmoothing', labelSmoothing);
   probability('keepInput', keepInput);
-  const hidden = config.hidden ?? (switches.feedForward === 'swiglu' ? swigluHidden(dim) : 4 * dim);
+  const multipleOf = switches.feedForward === 'swiglu' ? 256 : 1; // LlamaGen's rounding
+  const hidden = config.hidden ?? feedForwardHidden(dim, switches.feedForward, multipleOf);
   integer('hidden', hidden, 1);
 
   return {

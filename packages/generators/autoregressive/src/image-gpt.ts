@@ -10,14 +10,24 @@
  * The sequence is T condition positions and then the image's tokens; the outputs at positions T−1 … T+N−2 predict its N
  * tokens. The last token is never an input. Everything but `sample` is traceable: it reads no values.
  */
-import { Dropout, Embedding, init, type LayerNorm, Linear, Module, parameter, type RMSNorm } from '@tesserae/nn';
+import {
+  type CacheHook,
+  Dropout,
+  Embedding,
+  type Initializer,
+  init,
+  LayerNorm,
+  Linear,
+  Module,
+  parameter,
+  RMSNorm,
+  TransformerBlock,
+} from '@tesserae/nn';
 import { ops, random, tf } from '@tesserae/tensor';
-import { checkCondition, checkTokenDtype, flattenTokens } from './check-input.ts';
+import { checkCondition, checkTokenDtype, checkTokens, flattenTokens } from './check-input.ts';
 import { ConditionFeatures } from './condition-features.ts';
 import { conditionLength, imageTokens, type ImageGPTConfig, type ResolvedConfig, resolveConfig } from './config.ts';
-import { createNorm, DecoderBlock } from './decoder-block.ts';
-import { type KVCache, padCache, writeCache } from './kv-cache.ts';
-import { applyRotary, type RotaryTable } from './rope2d.ts';
+import { type DecodeCache, padCache, recordCache, writeCache } from './decode-cache.ts';
 import { type SampleOptions, Sampler } from './sampler.ts';
 import { SequenceRotary } from './sequence-rotary.ts';
 
@@ -46,11 +56,11 @@ export interface PriorLoss {
 }
 
 /** Logits of the next token, and the cache with what was fed. */
-export interface DecodeResult {
+export type DecodeResult = {
   /** `[B, V]`. */
-  readonly logits: tf.Tensor2D;
-  readonly cache: KVCache;
-}
+  logits: tf.Tensor2D;
+  cache: DecodeCache;
+};
 
 /**
  * The model. Construct inside `random.withKey`: initialisers draw from the ambient key.
@@ -64,7 +74,7 @@ export class ImageGPT extends Module {
   readonly condition: Embedding | ConditionFeatures | undefined;
   readonly conditionPositions: tf.Variable | undefined;
   readonly positions: tf.Variable | undefined;
-  readonly blocks: DecoderBlock[];
+  readonly blocks: TransformerBlock[];
   readonly norm: LayerNorm | RMSNorm | undefined;
   readonly head: Linear | undefined;
 
@@ -91,8 +101,11 @@ export class ImageGPT extends Module {
       this.conditionPositions = parameter([conditionLength(condition), dim], positionInit);
     }
     if (learned) this.positions = parameter([imageTokens(resolved), dim], positionInit);
-    this.blocks = Array.from({ length: resolved.layers }, (_, layer) => new DecoderBlock(resolved, layer));
-    if (switches.finalNorm) this.norm = createNorm(resolved);
+    this.blocks = Array.from({ length: resolved.layers }, (_, layer) => createBlock(resolved, layer));
+    if (switches.finalNorm) {
+      const norm = { dim, epsilon: resolved.normEpsilon };
+      this.norm = switches.norm === 'rms' ? new RMSNorm(norm) : new LayerNorm(norm);
+    }
     if (!resolved.tieEmbeddings) {
       const headInit = switches.zeroHead ? init.zeros() : table;
       this.head = new Linear({ in: dim, out: vocabulary, bias: false, init: headInit });
@@ -118,18 +131,14 @@ export class ImageGPT extends Module {
    * @returns `[B, n + 1, V]`: entry i is the prediction of token i.
    */
   logits(tokens: tf.Tensor, options: ForwardOptions = {}): tf.Tensor3D {
-    checkTokenDtype(tokens, 'ImageGPT.logits');
-    const [batch = 0, n = 0] = tokens.shape;
+    checkTokens(tokens, this.config, 'ImageGPT.logits');
+    const n = tokens.shape[1] ?? 0;
     if (tokens.shape.length !== 2 || n < 1 || n >= this.length) {
       throw new RangeError(
         `ImageGPT.logits: tokens must be [batch, n] with 1 ≤ n < ${this.length}, got [${tokens.shape.join(', ')}]`,
       );
     }
-    return tf.tidy(() => {
-      const input = this.#embedSequence(batch, tokens as tf.Tensor2D, options);
-      const output = this.#transform(input, options.training ?? false);
-      return this.#project(tf.slice(output, [0, this.conditionLength - 1, 0], [batch, n + 1, this.config.dim]));
-    });
+    return tf.tidy(() => this.#forward(tokens as tf.Tensor2D, options));
   }
 
   /**
@@ -173,7 +182,7 @@ export class ImageGPT extends Module {
   }
 
   /** An empty cache for `batch` sequences: zeros of `[batch, kvHeads, T + N − 1, headDim]` per layer. */
-  createCache(batch: number): KVCache {
+  createCache(batch: number): DecodeCache {
     const { layers, heads, kvHeads, dim } = this.config;
     const shape: [number, number, number, number] = [batch, kvHeads, this.#slots, dim / heads];
     const zeros = (): tf.Tensor4D[] => Array.from({ length: layers }, () => tf.zeros(shape));
@@ -188,18 +197,17 @@ export class ImageGPT extends Module {
    * @returns Logits of token n (0 without `tokens`), and the cache.
    */
   prefill(batch: number, tokens?: tf.Tensor2D, condition?: tf.Tensor): DecodeResult {
-    if (tokens !== undefined) checkTokenDtype(tokens, 'ImageGPT.prefill');
+    if (tokens !== undefined) checkTokens(tokens, this.config, 'ImageGPT.prefill');
     return tf.tidy(() => {
-      const keys: tf.Tensor4D[] = [];
-      const values: tf.Tensor4D[] = [];
       const input = this.#embedSequence(batch, tokens, { condition });
-      const output = this.#transform(input, false, () => (key, value) => {
-        keys.push(padCache(key, this.#slots));
-        values.push(padCache(value, this.#slots));
-        return { key, value };
-      });
-      const last = tf.slice(output, [0, input.shape[1] - 1, 0], [batch, 1, this.config.dim]);
-      return { logits: this.#lastLogits(last), cache: { keys, values } };
+      const { result, cache } = recordCache((record) =>
+        this.#transform(input, false, (key, value) => {
+          record(padCache(key, this.#slots), padCache(value, this.#slots));
+          return { key, value };
+        }),
+      );
+      const last = tf.slice(result, [0, input.shape[1] - 1, 0], [batch, 1, this.config.dim]);
+      return { logits: this.#lastLogits(last), cache };
     });
   }
 
@@ -211,7 +219,7 @@ export class ImageGPT extends Module {
    * @param position - int32 scalar in [1, N): number of the token to predict.
    * @param cache - From `prefill` or the step before. It is not changed and stays the caller's to dispose.
    */
-  step(tokens: tf.Tensor1D, position: tf.Scalar, cache: KVCache): DecodeResult {
+  step(tokens: tf.Tensor1D, position: tf.Scalar, cache: DecodeCache): DecodeResult {
     checkTokenDtype(tokens, 'ImageGPT.step');
     return tf.tidy(() => {
       const [batch] = tokens.shape;
@@ -220,24 +228,20 @@ export class ImageGPT extends Module {
       let x = this.#embedTokens(tf.reshape(tokens, [batch, 1]));
       if (this.positions) x = tf.add(x, tf.gather(this.positions as tf.Tensor2D, tf.reshape(before, [1])));
       const seen = tf.lessEqual(tf.range(0, this.#slots, 1, 'int32'), index);
-      const context = {
-        training: false,
-        mask: tf.reshape(seen, [1, 1, 1, this.#slots]),
-        ...rotation(this.#rotary?.at(index)),
-      };
-      const keys: tf.Tensor4D[] = [];
-      const values: tf.Tensor4D[] = [];
-      for (const [layer, block] of this.blocks.entries()) {
-        x = block.call(x, {
-          ...context,
-          cache: (key, value) => {
-            keys.push(writeCache(cache.keys[layer] as tf.Tensor4D, key, index));
-            values.push(writeCache(cache.values[layer] as tf.Tensor4D, value, index));
-            return { key: keys[layer] as tf.Tensor4D, value: values[layer] as tf.Tensor4D };
-          },
-        });
-      }
-      return { logits: this.#lastLogits(this.norm ? (this.norm.call(x) as tf.Tensor3D) : x), cache: { keys, values } };
+      const context = { mask: tf.reshape(seen, [1, this.#slots]), rotary: this.#rotary?.at(index) };
+      const { result, cache: next } = recordCache((record) => {
+        for (const [layer, block] of this.blocks.entries()) {
+          const hook: CacheHook = (newKey, newValue) => {
+            const key = writeCache(cache.keys[layer] as tf.Tensor4D, newKey, index);
+            const value = writeCache(cache.values[layer] as tf.Tensor4D, newValue, index);
+            record(key, value);
+            return { key, value };
+          };
+          x = block.call(x, { ...context, cache: hook });
+        }
+        return this.#normalize(x);
+      });
+      return { logits: this.#lastLogits(result), cache: next };
     });
   }
 
@@ -277,10 +281,19 @@ export class ImageGPT extends Module {
     return this.conditionLength + this.length - 1;
   }
 
+  /** `[B, n]` -> `[B, n + 1, V]`. */
+  #forward(tokens: tf.Tensor2D, options: ForwardOptions): tf.Tensor3D {
+    const [batch, n] = tokens.shape;
+    const input = this.#embedSequence(batch, tokens, options);
+    const output = this.#transform(input, options.training ?? false);
+    return this.#project(tf.slice(output, [0, this.conditionLength - 1, 0], [batch, n + 1, this.config.dim]));
+  }
+
+  /** `[B, N]` -> `[B, N, V]`: the prediction of every token of whole images. */
   #predict(targets: tf.Tensor2D, options: ForwardOptions): tf.Tensor3D {
     const [batch] = targets.shape;
     const inputs = tf.slice(targets, [0, 0], [batch, this.length - 1]);
-    return this.logits(options.training ? this.#corrupt(inputs) : inputs, options);
+    return this.#forward(options.training ? this.#corrupt(inputs) : inputs, options);
   }
 
   /** taming's `pkeep`: uniform random tokens in place of some inputs; targets stay clean. */
@@ -288,7 +301,8 @@ export class ImageGPT extends Module {
     const { keepInput, vocabulary } = this.config;
     if (keepInput === 1) return tokens;
     const keep = random.bernoulli(random.next(), keepInput, tokens.shape);
-    return tf.where(keep, tokens, random.randint(random.next(), tokens.shape, { min: 0, max: vocabulary }));
+    const noise = random.randint(random.next(), tokens.shape, { min: 0, max: vocabulary });
+    return tf.where(keep, tokens, noise) as tf.Tensor2D;
   }
 
   /** `[B, T + n, dim]`: the condition, then the tokens, with positions and dropout. */
@@ -296,7 +310,7 @@ export class ImageGPT extends Module {
     const training = options.training ?? false;
     let sequence = this.#embedCondition(batch, options.condition, training);
     if (this.conditionPositions) sequence = tf.add(sequence, this.conditionPositions);
-    if (tokens !== undefined) {
+    if (tokens !== undefined && tokens.shape[1] > 0) {
       let x = this.#embedTokens(tokens);
       if (this.positions) x = tf.add(x, tf.slice(this.positions as tf.Tensor2D, 0, tokens.shape[1]));
       sequence = tf.concat([sequence, x], 1);
@@ -337,16 +351,14 @@ export class ImageGPT extends Module {
   }
 
   /** All blocks and the final norm over whole sequences that start at position 0. */
-  #transform(
-    input: tf.Tensor3D,
-    training: boolean,
-    cacheOf?: (layer: number) => NonNullable<Parameters<DecoderBlock['call']>[1]['cache']>,
-  ): tf.Tensor3D {
-    const rotate = rotation(this.#rotary?.first(input.shape[1]));
+  #transform(input: tf.Tensor3D, training: boolean, cache?: CacheHook): tf.Tensor3D {
+    const rotary = this.#rotary?.first(input.shape[1]);
     let x = input;
-    for (const [layer, block] of this.blocks.entries()) {
-      x = block.call(x, { training, ...rotate, ...(cacheOf && { cache: cacheOf(layer) }) });
-    }
+    for (const block of this.blocks) x = block.call(x, { training, causal: true, rotary, cache });
+    return this.#normalize(x);
+  }
+
+  #normalize(x: tf.Tensor3D): tf.Tensor3D {
     return this.norm ? (this.norm.call(x) as tf.Tensor3D) : x;
   }
 
@@ -365,7 +377,21 @@ export class ImageGPT extends Module {
   }
 }
 
-/** The context's rotary hook, where there is a table. */
-function rotation(table: RotaryTable | undefined): { rotate?: (x: tf.Tensor4D) => tf.Tensor4D } {
-  return table ? { rotate: (x) => applyRotary(x, table) } : {};
+/** Block number `layer`: the profile's norm, branches and initial weights, with drop-path growing from 0. */
+function createBlock(config: ResolvedConfig, layer: number): TransformerBlock {
+  const { dim, heads, kvHeads, hidden, switches, dropout, dropPath, layers, normEpsilon, profile } = config;
+  const weights: Initializer = profile === 'fairseq' ? init.xavierUniform() : init.normal(0.02);
+  return new TransformerBlock({
+    dim,
+    heads,
+    kvHeads,
+    norm: switches.norm,
+    epsilon: normEpsilon,
+    placement: switches.placement,
+    bias: switches.bias,
+    feedForward: { kind: switches.feedForward, hidden },
+    dropout: dropout.residual,
+    dropPath: layers > 1 ? (dropPath * layer) / (layers - 1) : dropPath,
+    init: weights,
+  });
 }

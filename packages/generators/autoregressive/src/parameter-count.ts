@@ -29,7 +29,7 @@ export function parameterShapes(config: ImageGPTConfig): Record<string, number[]
   if (condition.type === 'class') shapes['condition.weight'] = [condition.classes + 1, dim];
   if (condition.type === 'features') {
     shapes['condition.project.weight'] = [condition.dim, dim];
-    shapes['condition.out.weight'] = [dim, dim];
+    shapes['condition.output.weight'] = [dim, dim];
   }
   if (switches.positions === 'learned' || condition.type === 'prefix') {
     shapes['conditionPositions'] = [conditionLength(condition), dim];
@@ -40,10 +40,8 @@ export function parameterShapes(config: ImageGPTConfig): Record<string, number[]
   for (let layer = 0; layer < layers; layer++) {
     const block = `blocks.${layer}`;
     norm(`${block}.attentionNorm`);
-    linear(`${block}.attention.query`, dim, dim);
-    linear(`${block}.attention.key`, dim, kvDim);
-    linear(`${block}.attention.value`, dim, kvDim);
-    linear(`${block}.attention.out`, dim, dim);
+    linear(`${block}.attention.qkv`, dim, dim + 2 * kvDim);
+    linear(`${block}.attention.output`, dim, dim);
     norm(`${block}.feedForwardNorm`);
     linear(`${block}.feedForward.up`, dim, hidden);
     if (switches.feedForward === 'swiglu') linear(`${block}.feedForward.gate`, dim, hidden);

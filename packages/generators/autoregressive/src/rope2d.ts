@@ -3,15 +3,10 @@
  *
  * Half of a head's pairs turn with the row, half with the column. With f_m = base^(−2m / (D/2)), m = 0 … D/4−1, the
  * token at (r, c) has the angles [r·f_0, …, c·f_0, …], D/2 of them, and the adjacent pair (x_2j, x_2j+1) is turned by
- * angle j. A product of a turned query and key then depends only on the difference of their rows and columns.
+ * angle j (`applyRotary` of @tesserae/nn). A product of a turned query and key then depends only on the difference of their rows and columns.
  */
+import type { RotaryTable } from '@tesserae/nn';
 import { tf } from '@tesserae/tensor';
-
-/** Cosines and sines, one row per position and one column per pair: `[positions, headDim / 2]`. */
-export interface RotaryTable {
-  readonly cos: tf.Tensor2D;
-  readonly sin: tf.Tensor2D;
-}
 
 /**
  * The angles of every cell of a grid in raster order, computed in double precision.
@@ -55,27 +50,4 @@ export function rope2d(rows: number, columns: number, headDim: number, base = 10
     cos: tf.tensor2d(Float32Array.from(angles, Math.cos), shape),
     sin: tf.tensor2d(Float32Array.from(angles, Math.sin), shape),
   };
-}
-
-/**
- * Turn each adjacent pair of channels by its position's angle.
- *
- * @param x - Queries or keys, `[B, H, T, D]`.
- * @param table - Rows for these T positions, `[T, D/2]`.
- * @returns `[B, H, T, D]`; with sin² + cos² = 1 every pair keeps its norm.
- */
-export function applyRotary(x: tf.Tensor4D, table: RotaryTable): tf.Tensor4D {
-  const [batch, heads, length, width] = x.shape;
-  if (table.cos.shape[0] !== length || table.cos.shape[1] !== width / 2) {
-    throw new RangeError(
-      `applyRotary: table must be [${length}, ${width / 2}] for x [${x.shape.join(', ')}], got [${table.cos.shape.join(', ')}]`,
-    );
-  }
-  const pairs = tf.reshape(x, [batch * heads, length, width / 2, 2]);
-  const [a, b] = tf.unstack(pairs, -1) as [tf.Tensor3D, tf.Tensor3D]; // [B·H, T, D/2]
-  const turned = tf.stack(
-    [tf.sub(tf.mul(a, table.cos), tf.mul(b, table.sin)), tf.add(tf.mul(b, table.cos), tf.mul(a, table.sin))],
-    -1,
-  );
-  return tf.reshape(turned, [batch, heads, length, width]);
 }

@@ -12,7 +12,7 @@ import { compile, type Compiled, type Key, random, tf } from '@tesserae/tensor';
 import { checkTokenRange } from '@tesserae/tokenizer';
 import { cfgCombine } from './cfg-combine.ts';
 import type { ImageGPT } from './image-gpt.ts';
-import type { KVCache } from './kv-cache.ts';
+import type { DecodeCache } from './decode-cache.ts';
 import { type DrawOptions, nextToken } from './next-token.ts';
 
 /** How logits become a token. Plain numbers, fixed when a step is compiled. */
@@ -38,12 +38,12 @@ export interface SampleOptions extends DecodeOptions {
 }
 
 /** What goes from step to step. */
-export interface DecodeState {
+export type DecodeState = {
   /** int32 `[count]`: the tokens drawn last. */
-  readonly tokens: tf.Tensor1D;
+  tokens: tf.Tensor1D;
   /** Cache of `count` sequences, or of 2·count with guidance: conditional ones first. */
-  readonly cache: KVCache;
-}
+  cache: DecodeCache;
+};
 
 /**
  * One step: feed the last tokens, draw the next. Traceable; shapes do not depend on the position.

@@ -1,7 +1,8 @@
 /** Rotary rows for the whole sequence of a model: its condition positions, then its image tokens. */
+import type { RotaryTable } from '@tesserae/nn';
 import { tf } from '@tesserae/tensor';
 import { conditionLength, imageTokens, type ResolvedConfig } from './config.ts';
-import { rope2dAngles, type RotaryTable } from './rope2d.ts';
+import { rope2dAngles } from './rope2d.ts';
 
 /**
  * Holds cosines and sines on the host, so that a model owns no tensors beside its parameters; a traced program gets
@@ -38,7 +39,7 @@ export class SequenceRotary {
 
   /** The row of position `index`, an int32 scalar: `[1, headDim / 2]`. */
   at(index: tf.Scalar): RotaryTable {
-    const { cos, sin } = this.first(this.#positions);
+    const { cos, sin } = this.first(this.#positions) as { cos: tf.Tensor2D; sin: tf.Tensor2D };
     const row = tf.reshape(index, [1]) as tf.Tensor1D;
     return { cos: tf.gather(cos, row), sin: tf.gather(sin, row) };
   }

@@ -6,11 +6,11 @@
  */
 import { tf } from '@tesserae/tensor';
 
-/** One entry per layer, each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. */
-export interface KVCache {
-  readonly keys: readonly tf.Tensor4D[];
-  readonly values: readonly tf.Tensor4D[];
-}
+/** One entry per layer (a type, not an interface, so that it is a tree for `tidy` and `compile`), each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. */
+export type DecodeCache = {
+  keys: tf.Tensor4D[];
+  values: tf.Tensor4D[];
+};
 
 /**
  * Write one position of one layer.
@@ -45,4 +45,30 @@ export function padCache(rows: tf.Tensor4D, slots: number): tf.Tensor4D {
         [0, missing],
         [0, 0],
       ]);
+}
+
+/**
+ * Run the layers and collect what they write.
+ *
+ * A block tidies up after itself, so what its cache hook saw would be disposed with it: rows are kept until the body
+ * is done, and then given to the caller's scope.
+ *
+ * @param body - Gets `record`, to be called once per layer in order with the layer's next keys and values.
+ */
+export function recordCache<T>(body: (record: (key: tf.Tensor4D, value: tf.Tensor4D) => void) => T): {
+  result: T;
+  cache: DecodeCache;
+} {
+  const keys: tf.Tensor4D[] = [];
+  const values: tf.Tensor4D[] = [];
+  try {
+    const result = body((key, value) => {
+      keys.push(tf.keep(key));
+      values.push(tf.keep(value));
+    });
+    const own = (rows: tf.Tensor4D[]): tf.Tensor4D[] => rows.map((row) => tf.clone(row));
+    return { result, cache: { keys: own(keys), values: own(values) } };
+  } finally {
+    for (const row of [...keys, ...values]) row.dispose();
+  }
 }
