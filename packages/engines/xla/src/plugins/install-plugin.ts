@@ -4,7 +4,7 @@
  * The plugin's folder appears by one rename, complete. A run that is interrupted leaves a `.part` file, which the next
  * run goes on with, and perhaps a temporary folder, which the next run removes.
  */
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { downloadWheel } from './download-wheel.ts';
 import { withLock } from './install-lock.ts';
