@@ -3,7 +3,7 @@
  *
  * |x - c|^2 = |x|^2 - 2 x.c + |c|^2, whose first term does not matter to the argmin. Engines may register a kernel
  * `NearestCode` ({ inputs: { x, codebook } } -> int32 [N]) that never writes the distance matrix; without it the rows
- * go through in chunks whose matrix stays under 64 MB. Always float32: a rounded distance picks another code.
+ * go through in chunks whose matrix stays under 16 MB. Always float32: a rounded distance picks another code.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { withPrecision } from '../precision.ts';
@@ -11,14 +11,16 @@ import { checkTensor, describe } from './check.ts';
 import { withoutTape } from './without-tape.ts';
 
 /** Largest distance matrix of the composed form, in bytes. */
-const chunkBytes = 64 * 1024 * 1024;
+const chunkBytes = 16 * 1024 * 1024;
 
 function composed(x: tf.Tensor2D, codebook: tf.Tensor2D): tf.Tensor1D {
   const [rows, dim] = x.shape;
   const codes = codebook.shape[0];
-  const squares = tf.sum(tf.square(codebook), 1); // [K]
+  // [x, 1] times [-2 c; |c|^2]: one product gives the distances, with no further pass over the matrix.
+  const squares = tf.sum(tf.square(codebook), 1, true); // [K, 1]
+  const right = tf.transpose(tf.concat([tf.mul(codebook, -2), squares], 1)); // [D + 1, K]
   const nearest = (part: tf.Tensor2D): tf.Tensor1D =>
-    tf.tidy(() => tf.argMin(tf.sub(squares, tf.mul(tf.matMul(part, codebook, false, true), 2)), 1));
+    tf.tidy(() => tf.argMin(tf.matMul(tf.concat([part, tf.ones([part.shape[0], 1])], 1), right), 1));
   const chunk = Math.max(1, Math.floor(chunkBytes / 4 / codes));
   if (rows <= chunk) return nearest(x);
   const parts: tf.Tensor1D[] = [];

@@ -165,7 +165,7 @@ describe.each(['cpu', 'wasm'])('%s', (engine) => {
       [0.5, 0],
     ]);
     expect([...ops.nearestCode(x, codebook).dataSync()]).toEqual([1, 0, 3, 0]);
-    // More than one chunk: 4096 codes leave 4096 rows in each.
+    // More than one chunk: 4096 codes leave 1024 rows in each.
     const large = normal(14, 4099, 2);
     const codes = normal(15, 4096, 2);
     const tail = ops.nearestCode(tf.slice(large, [4090, 0], [9, 2]), codes);
