@@ -1,0 +1,83 @@
+/** Batches: data in main memory, as loaders hand them out, and on the device, as losses take them. */
+import { tf, tree } from '@tesserae/tensor';
+
+/** Values with a shape in main memory. Loaders of `@tesserae/data` give these; so may yours. */
+export interface HostArray {
+  readonly data: Float32Array | Int32Array | Uint8Array;
+  readonly shape: readonly number[];
+  /** Default: float32 for a Float32Array, int32 otherwise. */
+  readonly dtype?: 'float32' | 'int32' | 'bool';
+}
+
+/** A batch with each `HostArray` replaced by a tensor; everything else stays. */
+export type OnDevice<B> = B extends HostArray
+  ? tf.Tensor
+  : B extends tf.Tensor
+    ? B
+    : B extends readonly unknown[] | { readonly [key: string]: unknown }
+      ? { -readonly [K in keyof B]: OnDevice<B[K]> }
+      : B;
+
+/** What `fit` reads batches from: a loader of `@tesserae/data`, or anything that can be iterated. */
+export interface BatchSource<B> extends AsyncIterable<B> {
+  /** Position as plain JSON. Without it, a resumed run reads from the start again, and says so. */
+  state?(): unknown;
+  /** Continues from a position. */
+  restore?(state: unknown): void;
+}
+
+function isHostArray(value: unknown): value is HostArray {
+  if (typeof value !== 'object' || value === null) return false;
+  const { data, shape } = value as Partial<HostArray>;
+  return ArrayBuffer.isView(data) && Array.isArray(shape);
+}
+
+/** A batch on the device, and the way to free what was uploaded for it. */
+export interface UploadedBatch<B> extends Disposable {
+  readonly batch: OnDevice<B>;
+}
+
+/** Makes a tensor of every `HostArray`. Tensors that the batch held already stay their owner's. */
+export function upload<B>(batch: B): UploadedBatch<B> {
+  const made: tf.Tensor[] = [];
+  const convert = (value: unknown): unknown => {
+    if (isHostArray(value)) {
+      const { data, shape, dtype = data instanceof Float32Array ? 'float32' : 'int32' } = value;
+      const tensor = tf.tensor(data, [...shape], dtype);
+      made.push(tensor);
+      return tensor;
+    }
+    if (Array.isArray(value)) return value.map(convert);
+    if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+      return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, convert(member)]));
+    }
+    return value;
+  };
+  return { batch: convert(batch) as OnDevice<B>, [Symbol.dispose]: () => tree.dispose(made) };
+}
+
+/** Reads a source over and over: when it ends, it is started again. */
+export class EndlessReader<B> {
+  readonly #source: BatchSource<B>;
+  #iterator: AsyncIterator<B> | undefined;
+
+  constructor(source: BatchSource<B>) {
+    this.#source = source;
+  }
+
+  /** @throws Error where a fresh pass gives no batch at all. */
+  async next(): Promise<B> {
+    for (const fresh of [false, true]) {
+      if (fresh) this.#iterator = undefined;
+      this.#iterator ??= this.#source[Symbol.asyncIterator]();
+      const { done, value } = await this.#iterator.next();
+      if (!done) return value;
+    }
+    throw new Error("fit: 'data' gave no batch. It may be empty, or an iterable that works only once.");
+  }
+
+  /** Lets the source clean up. */
+  async close(): Promise<void> {
+    await this.#iterator?.return?.();
+  }
+}
