@@ -23,7 +23,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 function visit(node: unknown, path: string, found: [string, tf.Tensor][]): void {
   if (node instanceof tf.Tensor) {
-    found.push([path, node]);
+    found.push([path, node as tf.Tensor]);
   } else if (Array.isArray(node)) {
     node.forEach((child, i) => visit(child, path === '' ? `${i}` : `${path}.${i}`, found));
   } else if (isPlainObject(node)) {
