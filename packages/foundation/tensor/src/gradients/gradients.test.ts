@@ -1,14 +1,15 @@
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gradientError, ofGradient, spreadValues as values, type GradientCase } from './finiteDifferences.ts';
+import { registerComposedKernels } from '../kernels/index.ts';
 import { fftOfPair, gradients, ifftOfPair, registerGradients } from './index.ts';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
+  registerComposedKernels('cpu');
   registerGradients();
 });
 

@@ -1,0 +1,218 @@
+/**
+ * The kernels that the WebAssembly backend gets: those it lacks, and better ones where its own is wrong or many times
+ * slower than a matrix product or a plain loop. Whatever the CPU backend has beyond that runs on the host.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { complex, complexAbs, fourierKernel, partKernel, readComplex } from './complex.ts';
+import { conv2dBackpropFilter, conv2dBackpropInput } from './convolution.ts';
+import { conv3d, conv3dBackpropFilter, conv3dBackpropInput } from './convolution3d.ts';
+import { einsumKernel } from './cpuRepairs.ts';
+import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise.ts';
+import { arithmeticKernels, binaryKernels, select } from './elementwise.ts';
+import { cos, sin, tanh } from './functions.ts';
+import { hostKernel } from './hostBridge.ts';
+import { gather, scatterNd, unsortedSegmentSum } from './indexed.ts';
+import { batchMatMul } from './matmul.ts';
+import { castToBool, oneHot, reverse, slice, stridedSlice, tile } from './movement.ts';
+import { sumOfRows } from './reduction.ts';
+import { composed, presentKernel, replaceKernel, type Kernel } from './register.ts';
+import { sizeOf, values, type KernelArgs, type WasmBackend } from './wasmBackend.ts';
+
+const replace = (kernelName: string, kernel: Kernel): void => replaceKernel('wasm', kernelName, kernel);
+const present = (kernelName: string): Kernel => presentKernel('wasm', kernelName);
+
+/** Kernels that the CPU backend has for complex64 too. */
+const complexKernels = ['Add', 'Sub', 'Multiply', 'Concat', 'ZerosLike', 'OnesLike', 'Cast'];
+
+/** Kernels replaced here that also take strings, whose values are not on the heap. */
+const stringKernels = ['Slice', 'StridedSlice', 'Reverse', 'Tile', 'Select', 'Equal', 'NotEqual'];
+
+/** Whether the smaller operand is a scalar, or the last axes of the other: what the compiled loops are fast at. */
+function plainBroadcast(a: tf.TensorInfo, b: tf.TensorInfo): boolean {
+  const [long, short] = a.shape.length >= b.shape.length ? [a.shape, b.shape] : [b.shape, a.shape];
+  if (sizeOf(short) === 1) return true;
+  const lead = long.length - short.length;
+  return short.every((size, axis) => size === long[axis + lead]);
+}
+
+/** Enters all of them. */
+export function registerWasmKernels(backend: WasmBackend): void {
+  readComplex(backend);
+  matrixKernels();
+  elementwiseKernels();
+  movementKernels();
+  complexAndHostKernels();
+}
+
+function matrixKernels(): void {
+  replace('BatchMatMul', batchMatMul);
+  replace('_FusedMatMul', composed(fusedMatMul));
+  replace('Einsum', einsumKernel);
+
+  const input2d = present('Conv2DBackpropInput');
+  const channelsLast = ({ attrs }: KernelArgs): boolean => (attrs['dataFormat'] ?? 'NHWC') === 'NHWC';
+  replace('Conv2DBackpropInput', (args) => (channelsLast(args) ? conv2dBackpropInput(args) : input2d(args)));
+  const filterOnHost = hostKernel('Conv2DBackpropFilter') as unknown as Kernel;
+  replace('Conv2DBackpropFilter', (args) => (channelsLast(args) ? conv2dBackpropFilter(args) : filterOnHost(args)));
+
+  replace(
+    'DepthwiseConv2dNativeBackpropFilter',
+    composed(({ x, dy }, attrs) =>
+      depthwiseBackpropFilter(x as tf.Tensor, dy as tf.Tensor, attrs['filterShape'] as number[], attrs as never),
+    ),
+  );
+  replace(
+    'DepthwiseConv2dNativeBackpropInput',
+    composed(({ dy, filter }, attrs) =>
+      depthwiseBackpropInput(dy as tf.Tensor, filter as tf.Tensor, attrs['inputShape'] as number[], attrs as never),
+    ),
+  );
+  replace(
+    'Conv3D',
+    composed(({ x, filter }, attrs) => conv3d(x as tf.Tensor, filter as tf.Tensor, attrs as never)),
+  );
+  replace(
+    'Conv3DBackpropFilterV2',
+    composed(({ x, dy }, attrs) =>
+      conv3dBackpropFilter(x as tf.Tensor, dy as tf.Tensor, attrs['filterShape'] as number[], attrs as never),
+    ),
+  );
+  replace(
+    'Conv3DBackpropInputV2',
+    composed(({ dy, filter }, attrs) =>
+      conv3dBackpropInput(dy as tf.Tensor, filter as tf.Tensor, attrs['inputShape'] as number[], attrs as never),
+    ),
+  );
+}
+
+function fusedMatMul(inputs: Record<string, tf.Tensor | undefined>, attrs: Record<string, unknown>): tf.Tensor {
+  const { a, b, bias, preluActivationWeights: weights } = inputs;
+  let y = tf.matMul(a as tf.Tensor, b as tf.Tensor, attrs['transposeA'] === true, attrs['transposeB'] === true);
+  if (bias !== undefined) y = tf.add(y, bias);
+  switch (attrs['activation']) {
+    case 'relu':
+      return tf.relu(y);
+    case 'relu6':
+      return tf.relu6(y);
+    case 'elu':
+      return tf.elu(y);
+    case 'sigmoid':
+      return tf.sigmoid(y);
+    case 'prelu':
+      return tf.prelu(y, weights as tf.Tensor);
+    case 'leakyrelu':
+      return tf.leakyRelu(y, (attrs['leakyreluAlpha'] ?? 0.2) as number);
+    default:
+      return y;
+  }
+}
+
+/** Comparisons whose compiled loops are the faster ones where operands run side by side. */
+const compiledComparisons = ['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'];
+
+function elementwiseKernels(): void {
+  for (const [name, kernel] of Object.entries(binaryKernels)) {
+    const loop = kernel as unknown as Kernel;
+    if (!compiledComparisons.includes(name)) {
+      replace(name, loop);
+      continue;
+    }
+    const compiled = present(name);
+    replace(name, (args) => {
+      const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
+      return plainBroadcast(a, b) ? compiled(args) : loop(args);
+    });
+  }
+  for (const [name, kernel] of Object.entries(arithmeticKernels)) {
+    const compiled = present(name);
+    const loop = kernel as unknown as Kernel;
+    replace(name, (args) => {
+      const { a, b } = args.inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
+      return Math.max(a.shape.length, b.shape.length) > 6 ? loop(args) : compiled(args);
+    });
+  }
+  replace('Select', select as unknown as Kernel);
+  for (const [name, kernel] of Object.entries({ Tanh: tanh, Sin: sin, Cos: cos })) {
+    const compiled = present(name);
+    replace(name, (args) => ((args.inputs['x'] as tf.TensorInfo).dtype === 'float32' ? kernel(args) : compiled(args)));
+  }
+  // For integers these take the bits for a float.
+  const clip = present('ClipByValue');
+  replace('ClipByValue', (args) =>
+    (args.inputs['x'] as tf.TensorInfo).dtype === 'int32' ? clipIntegers(args) : clip(args),
+  );
+  for (const [name, answer] of [
+    ['IsNan', 0],
+    ['IsInf', 0],
+    ['IsFinite', 1],
+  ] as const) {
+    const compiled = present(name);
+    replace(name, (args) => {
+      const { x } = args.inputs as { x: tf.TensorInfo };
+      if (x.dtype === 'float32') return compiled(args);
+      const out = args.backend.makeOutput(x.shape, 'bool');
+      values(args.backend, out).fill(answer);
+      return out;
+    });
+  }
+}
+
+function clipIntegers({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const { clipValueMin, clipValueMax } = attrs as unknown as tf.ClipByValueAttrs;
+  const out = backend.makeOutput(x.shape, x.dtype);
+  const [from, to] = [values(backend, x), values(backend, out)];
+  for (let i = 0; i < to.length; i++) to[i] = Math.min(clipValueMax, Math.max(clipValueMin, from[i] as number));
+  return out;
+}
+
+function movementKernels(): void {
+  const movements = {
+    Slice: slice,
+    StridedSlice: stridedSlice,
+    Reverse: reverse,
+    Tile: tile,
+    GatherV2: gather,
+    ScatterNd: scatterNd,
+    UnsortedSegmentSum: unsortedSegmentSum,
+    OneHot: oneHot,
+  };
+  for (const [name, kernel] of Object.entries(movements)) replace(name, kernel);
+  const cast = present('Cast');
+  replace('Cast', (args) => {
+    const { x } = args.inputs as { x: tf.TensorInfo };
+    return args.attrs['dtype'] === 'bool' && x.dtype !== 'bool' ? castToBool(x, args) : cast(args);
+  });
+  for (const name of ['Sum', 'Mean']) {
+    const compiled = present(name);
+    replace(name, (args) => sumOfRows(args, name === 'Mean') ?? compiled(args));
+  }
+  for (const name of stringKernels) {
+    const kernel = present(name);
+    const onHost = hostKernel(name) as unknown as Kernel;
+    replace(name, (args) => (someInput(args, 'string') ? onHost(args) : kernel(args)));
+  }
+}
+
+const someInput = ({ inputs }: KernelArgs, dtype: tf.DataType): boolean =>
+  Object.values(inputs).some((x) => x?.dtype === dtype);
+
+function complexAndHostKernels(): void {
+  replace('Complex', complex);
+  replace('Real', partKernel(0));
+  replace('Imag', partKernel(1));
+  replace('ComplexAbs', complexAbs);
+  replace('FFT', fourierKernel(false));
+  replace('IFFT', fourierKernel(true));
+  for (const name of complexKernels) {
+    const real = present(name);
+    const onHost = hostKernel(name) as unknown as Kernel;
+    replace(name, (args) =>
+      someInput(args, 'complex64') || args.attrs?.['dtype'] === 'complex64' ? onHost(args) : real(args),
+    );
+  }
+  for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
+    if (tf.getKernel(kernelName, 'wasm') === undefined)
+      replace(kernelName, hostKernel(kernelName) as unknown as Kernel);
+  }
+}
