@@ -52,6 +52,9 @@ async function attempt(provider: EngineProvider, name: string): Promise<Attempt>
     return { reason: `it failed to start: ${message}`, remedy: 'Run `npx tesserae doctor` for details.', cause };
   }
   if (builtIn.includes(provider)) {
+    // Loaded with the engine: programs that bring their own engine carry none of it.
+    const { registerComposedKernels } = await import('./kernels/index.ts');
+    registerComposedKernels(name);
     registerRandomKernels(name);
     repairCumulativeKernels(name);
   }

@@ -1,0 +1,243 @@
+/**
+ * Values and gradients of every op of this package, for any engine: start one, then run each case.
+ *
+ * Values are held against an independent formula in plain ops or against numbers of PyTorch 2; gradients against finite
+ * differences. `tensor` runs the cases on `cpu` and `wasm`; engines run them in their own tests.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import * as ops from '../ops/index.ts';
+import * as random from '../random/index.ts';
+import { checkGradients } from './check-gradients.ts';
+import { expectClose } from './expect-close.ts';
+
+/** One check; throws an Error if it fails. */
+export interface OpCase {
+  readonly name: string;
+  run(): void;
+}
+
+const normal = (seed: number, ...shape: number[]): tf.Tensor => random.normal(random.key(seed), shape);
+
+const inner = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.sum(tf.mul(a, b));
+
+interface Affine {
+  a: tf.Tensor;
+  b: tf.Tensor;
+}
+
+/** h_t = a_t h_{t-1} + b_t as composition of affine maps: associative, not commutative. */
+const compose = (f: Affine, g: Affine): Affine => ({ a: tf.mul(f.a, g.a), b: tf.add(tf.mul(g.a, f.b), g.b) });
+
+const cases: Record<string, () => void> = {
+  gelu() {
+    const x = tf.tensor1d([-3, -1, 0, 0.5, 2]);
+    expectClose(ops.gelu(x), [-0.00404951, -0.15865526, 0, 0.34573123, 1.95449972]);
+    expectClose(ops.gelu(x, 'tanh'), [-0.00363752, -0.15880796, 0, 0.34571403, 1.95459759], { atol: 2e-6 });
+    checkGradients((v) => ops.gelu(v), [normal(1, 3, 5)]);
+    checkGradients((v) => ops.gelu(v, 'tanh'), [normal(1, 3, 5)]);
+  },
+
+  silu() {
+    expectClose(ops.silu(tf.tensor1d([-1, 0, 2])), [-0.26894142, 0, 1.76159416]);
+    checkGradients((v) => ops.silu(v), [normal(2, 3, 5)]);
+  },
+
+  'second derivatives'() {
+    // Custom gradients, too, are differentiated.
+    checkGradients((v) => tf.grad((w: tf.Tensor) => tf.sum(ops.silu(w)))(v), [tf.tensor1d([0.3, -1.2])]);
+    checkGradients(
+      (v) => tf.grad((w: tf.Tensor) => tf.sum(tf.mul(ops.layerNorm(w), tf.tensor1d([1, -2, 3]))))(v),
+      [tf.tensor1d([0.3, -1.2, 2])],
+    );
+  },
+
+  groupNorm() {
+    const x = normal(3, 2, 3, 2, 4);
+    const { mean, variance } = tf.moments(
+      tf.reshape(ops.groupNorm(x, { groups: 2, epsilon: 0 }), [2, 6, 2, 2]),
+      [1, 3],
+    );
+    expectClose(mean, tf.zeros([2, 2]), { atol: 1e-5 });
+    expectClose(variance, tf.ones([2, 2]), { rtol: 1e-4 });
+    checkGradients(
+      (v, scale, offset) =>
+        ops.groupNorm(v as tf.Tensor, { groups: 2, scale: scale as tf.Tensor, offset: offset as tf.Tensor }),
+      [x, normal(4, 4), normal(5, 4)],
+    );
+  },
+
+  'layerNorm and rmsNorm'() {
+    const x = tf.tensor2d([[1, 2, 3, 6]]);
+    expectClose(ops.layerNorm(x, { epsilon: 0 }), [[-1.0690449, -0.5345225, 0, 1.6035674]], { rtol: 1e-4 });
+    expectClose(ops.rmsNorm(x, { epsilon: 0 }), [[0.2828427, 0.5656854, 0.8485281, 1.6970563]], { rtol: 1e-4 });
+    checkGradients(
+      (v, scale, offset) => ops.layerNorm(v as tf.Tensor, { scale: scale as tf.Tensor, offset: offset as tf.Tensor }),
+      [normal(6, 3, 5), normal(7, 5), normal(8, 5)],
+    );
+    checkGradients(
+      (v, scale) => ops.rmsNorm(v as tf.Tensor, { scale: scale as tf.Tensor }),
+      [normal(6, 3, 5), normal(7, 5)],
+    );
+  },
+
+  softmaxCrossEntropy() {
+    const logits = normal(9, 2, 3, 5);
+    const labels = tf.tensor2d([0, 4, 2, 1, 1, 3], [2, 3], 'int32');
+    const expected = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(labels, 5)), -1));
+    expectClose(ops.softmaxCrossEntropy(logits, labels), expected);
+    // Logits of 1000 must not overflow.
+    expectClose(ops.softmaxCrossEntropy(tf.tensor2d([[1000, 0]]), tf.tensor1d([1], 'int32')), [1000]);
+    checkGradients((v) => ops.softmaxCrossEntropy(v, labels), [logits]);
+  },
+
+  attention() {
+    const query = normal(10, 2, 4, 3, 5);
+    const key = normal(11, 2, 2, 6, 5);
+    const value = normal(12, 2, 2, 6, 2);
+    const repeat = (x: tf.Tensor): tf.Tensor => tf.reshape(tf.stack([x, x], 2), [2, 4, 6, x.shape[3] as number]);
+    const plain = (allowed?: tf.Tensor): tf.Tensor => {
+      const scores = tf.div(tf.matMul(query, repeat(key), false, true), Math.sqrt(5));
+      const none = tf.fill(scores.shape, -Infinity);
+      const masked = allowed === undefined ? scores : tf.where(tf.broadcastTo(allowed, scores.shape), scores, none);
+      return tf.matMul(tf.softmax(masked), repeat(value));
+    };
+    expectClose(ops.attention({ query, key, value }), plain());
+    const triangle = tf.tensor2d([1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1], [3, 6], 'bool');
+    expectClose(ops.attention({ query, key, value, causal: true }), plain(triangle));
+    expectClose(ops.attention({ query, key, value, mask: triangle }), plain(triangle));
+    // Nothing to look at: the mean, not NaN.
+    const mean = tf.broadcastTo(tf.mean(repeat(value), 2, true), [2, 4, 3, 2]);
+    expectClose(ops.attention({ query, key, value, mask: tf.zeros([6], 'bool') }), mean);
+    checkGradients(
+      (q, k, v, mask) =>
+        ops.attention({
+          query: q as tf.Tensor,
+          key: k as tf.Tensor,
+          value: v as tf.Tensor,
+          mask: mask as tf.Tensor,
+          causal: true,
+        }),
+      [query, key, value, normal(13, 1, 4, 3, 6)],
+    );
+  },
+
+  nearestCode() {
+    const codebook = tf.tensor2d([0, 0, 1, 0, 1, 0, 5, 5], [4, 2]);
+    const x = tf.tensor2d([0.9, 0.1, 0.1, 0, 9, 9, 0.5, 0], [4, 2]);
+    // Codes 1 and 2 are equal, and the last row is as far from 0 as from 1: the lowest index.
+    expectClose(ops.nearestCode(x, codebook), [1, 0, 3, 0], { atol: 0, rtol: 0 });
+    const large = normal(14, 100, 7);
+    const codes = normal(15, 50, 7);
+    const differences = tf.sub(tf.expandDims(large, 1), tf.expandDims(codes, 0));
+    expectClose(ops.nearestCode(large, codes), tf.argMin(tf.sum(tf.square(differences), 2), 1), { atol: 0, rtol: 0 });
+    // The index is on the way from x to the loss, and must not be differentiated.
+    const quantize = (v: tf.Tensor): tf.Tensor =>
+      ops.straightThrough(v, tf.gather(codebook, ops.nearestCode(v, codebook)));
+    expectClose(tf.grad((v: tf.Tensor) => tf.sum(tf.square(quantize(v))))(x), [
+      [2, 0],
+      [0, 0],
+      [10, 10],
+      [0, 0],
+    ]);
+  },
+
+  scatterAdd() {
+    const indices = tf.tensor1d([2, 0, 2], 'int32');
+    const updates = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);
+    expectClose(ops.scatterAdd(indices, updates, 4), [
+      [3, 4],
+      [0, 0],
+      [6, 8],
+      [0, 0],
+    ]);
+    expectClose(ops.scatterAdd(indices, tf.tensor1d([1, 2, 3]), 3), [2, 0, 4]);
+    checkGradients((u) => ops.scatterAdd(indices, u, 4), [normal(16, 3, 2)]);
+  },
+
+  associativeScan() {
+    for (const n of [1, 2, 3, 4, 5, 7, 8, 13]) {
+      const a = normal(17, 2, n, 3);
+      const b = normal(18, 2, n, 3);
+      const inputs = tf.unstack(b, 1);
+      const states: tf.Tensor[] = [];
+      tf.unstack(a, 1).forEach((factor, t) => {
+        const input = inputs[t] as tf.Tensor;
+        states.push(t === 0 ? input : tf.add(tf.mul(factor, states[t - 1] as tf.Tensor), input));
+      });
+      expectClose(ops.associativeScan(compose, { a, b }, 1).b, tf.stack(states, 1), { rtol: 1e-4, atol: 1e-5 });
+    }
+    checkGradients(
+      (a, b) => Object.values(ops.associativeScan(compose, { a: a as tf.Tensor, b: b as tf.Tensor }, 1)),
+      [normal(17, 2, 5, 3), normal(18, 2, 5, 3)],
+    );
+  },
+
+  scan() {
+    const step = (carry: tf.Tensor, x: tf.Tensor): { carry: tf.Tensor; output: { sum: tf.Tensor } } => {
+      const next = tf.add(tf.mul(carry, 0.5), x);
+      return { carry: next, output: { sum: next } };
+    };
+    const both = (init: tf.Tensor, xs: tf.Tensor): tf.Tensor[] => {
+      const { carry, outputs } = ops.scan(step, init, xs);
+      return [carry, outputs.sum];
+    };
+    const [carry, sums] = both(tf.scalar(0), tf.tensor1d([1, 2, 3])) as [tf.Tensor, tf.Tensor];
+    expectClose(carry, 4.25);
+    expectClose(sums, [1, 2.5, 4.25]);
+    checkGradients((init, xs) => both(init as tf.Tensor, xs as tf.Tensor), [normal(19, 2), normal(20, 4, 2)]);
+  },
+
+  conv2dTranspose() {
+    const x = normal(21, 2, 3, 4, 3);
+    const filter = normal(22, 4, 3, 2, 3);
+    // <conv(u), x> = <u, transpose(x)>
+    const u = normal(23, 2, 6, 8, 2);
+    const forward = inner(tf.conv2d(u as tf.Tensor4D, filter as tf.Tensor4D, 2, 'same'), x);
+    expectClose(inner(u, ops.conv2dTranspose(x, filter, { strides: 2 })), forward, { rtol: 1e-4, atol: 1e-4 });
+    for (const padding of ['same', 'valid', 1] as const) {
+      checkGradients(
+        (v, f) => ops.conv2dTranspose(v as tf.Tensor, f as tf.Tensor, { strides: 2, padding }),
+        [x, filter],
+      );
+    }
+  },
+
+  conv3d() {
+    const x = normal(24, 1, 3, 4, 4, 2);
+    const filter = normal(25, 3, 3, 3, 2, 3);
+    expectClose(ops.conv3d(x, filter, { padding: 1 }), ops.conv3d(x, filter), { atol: 1e-4 });
+    checkGradients((v, f) => ops.conv3d(v as tf.Tensor, f as tf.Tensor, { strides: [1, 2, 2] }), [x, filter]);
+  },
+
+  conv3dTranspose() {
+    const x = normal(26, 1, 2, 3, 2, 3);
+    const filter = normal(27, 3, 3, 3, 2, 3);
+    const u = normal(28, 1, 4, 6, 4, 2);
+    const forward = inner(tf.conv3d(u as tf.Tensor5D, filter as tf.Tensor5D, 2, 'same'), x);
+    expectClose(inner(u, ops.conv3dTranspose(x, filter, { strides: 2 })), forward, { rtol: 1e-4, atol: 1e-4 });
+    for (const options of [{ strides: [1, 2, 2] as const }, { padding: 'valid' as const }]) {
+      checkGradients((v, f) => ops.conv3dTranspose(v as tf.Tensor, f as tf.Tensor, options), [x, filter]);
+    }
+  },
+
+  'straightThrough and stopGradient'() {
+    const x = tf.tensor1d([0.1, 0.7]);
+    const q = tf.tensor1d([0, 1]);
+    expectClose(ops.straightThrough(x, q), q, { atol: 0, rtol: 0 });
+    const through = (v: tf.Tensor): tf.Tensor => inner(ops.straightThrough(v, tf.square(v)), tf.tensor1d([2, 3]));
+    expectClose(tf.grad(through)(x), [2, 3]);
+    expectClose(tf.grad((v: tf.Tensor) => inner(v, ops.stopGradient(v)))(x), x);
+  },
+};
+
+/**
+ * The cases, for the engine in use.
+ *
+ * @example
+ * await useEngine('xla:cpu', [xla]);
+ * for (const { name, run } of opCases) test(name, run);
+ */
+export const opCases: readonly OpCase[] = Object.entries(cases).map(([name, check]) => ({
+  name,
+  run: () => tf.tidy(() => void check()),
+}));
