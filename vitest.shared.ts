@@ -5,7 +5,7 @@ export const tags: { name: string; description: string; timeout?: number }[] = [
 ];
 
 /** Settings that every Vitest project of the workspace shares. */
-export const conditions: string[] = ['@tesserae/source', 'module', 'node', 'development|production'];
+const conditions: string[] = ['@tesserae/source', 'module', 'node', 'development|production'];
 
 export const shared = {
   resolve: { conditions },

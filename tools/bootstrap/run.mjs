@@ -105,7 +105,7 @@ async function installPackages() {
   }
   const started = Date.now();
   const pnpm = await findPnpm();
-  say(`packages: installing with ${pnpm.join(' ')} (the first time takes a minute or two)`);
+  say(`packages: installing with pnpm ${PNPM} (the first time takes a minute or two)`);
   const result = await runQuietly(pnpm[0], [...pnpm.slice(1), 'install', '--frozen-lockfile']);
   if (result.code !== 0) throw new Error(`The packages could not be installed:\n${result.tail}`);
   const version = await runQuietly(ownNode, ['--version']);
@@ -120,7 +120,7 @@ async function installPackages() {
 
 // npx comes with npm, so it is there; corepack or an own pnpm serve where npx cannot fetch.
 async function findPnpm() {
-  const candidates = [['npx', '-y', `pnpm@${PNPM}`], ['corepack', `pnpm@${PNPM}`], ['pnpm']];
+  const candidates = [[join(root, 'tools', 'bootstrap', 'bin', 'pnpm')], ['corepack', `pnpm@${PNPM}`], ['pnpm']];
   const failures = [];
   for (const candidate of candidates) {
     const result = await runQuietly(candidate[0], [...candidate.slice(1), '--version']);
@@ -185,7 +185,7 @@ function environment() {
   for (const key of Object.keys(env)) {
     if (/^npm_(lifecycle|package|command|execpath|node_execpath|config_(local_)?prefix$)/.test(key)) delete env[key];
   }
-  const own = [join(root, 'node_modules', '.bin'), dirname(ownNode)];
+  const own = [join(root, 'node_modules', '.bin'), dirname(ownNode), join(root, 'tools', 'bootstrap', 'bin')];
   const inherited = (env.PATH ?? '').split(delimiter).filter((folder) => !own.includes(folder));
   return { ...env, PATH: [...own, ...inherited].join(delimiter) };
 }

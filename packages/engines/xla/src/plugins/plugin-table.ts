@@ -123,8 +123,3 @@ export const PLUGINS: Readonly<Record<PluginName, PluginPin>> = {
     builds: [{ version: '0.11.2', library: 'jax_plugins/xla_cuda12/xla_cuda_plugin.so', wheels: cuda12Wheels }],
   },
 };
-
-/** The plugins that serve a platform, preferred ones first. */
-export function pluginsFor(platform: PluginPlatform): readonly PluginPin[] {
-  return Object.values(PLUGINS).filter((plugin) => plugin.platform === platform);
-}
