@@ -33,9 +33,15 @@ export function conv3dTranspose(x: tf.Tensor, filter: tf.Tensor, options: Conv3d
   checkTensor('conv3dTranspose', 'filter', filter, { ranks: [5], shape: ' [kd, kh, kw, Cout, Cin]' });
   checkTransposeChannels('conv3dTranspose', x, filter);
   const stride = triple('conv3dTranspose', 'strides', strides, 1);
-  const spatial = stride.map((s, i) =>
-    transposedSize('conv3dTranspose', x.shape[i + 1] as number, filter.shape[i] as number, s, padding, 0),
-  );
+  const size = (rule: 'same' | 'valid'): number[] =>
+    stride.map((s, i) =>
+      transposedSize('conv3dTranspose', x.shape[i + 1] as number, filter.shape[i] as number, s, rule, 0),
+    );
+  const skips = stride.some((s, i) => (filter.shape[i] as number) < s);
+  if (padding === 'same' && skips) {
+    return tf.tidy(() => trimmed(conv3dTranspose(x, filter, { strides, padding: 'valid' }), size('same')));
+  }
+  const spatial = size(padding);
   const shape = [x.shape[0], ...spatial, filter.shape[3]] as [number, number, number, number, number];
   const op = tf.customGrad((input, kernel, save) => {
     const volume = input as tf.Tensor5D;
@@ -62,4 +68,23 @@ function filterGradient(
 ): tf.Tensor {
   const attributes = { strides: [...strides], pad, filterShape: [...filterShape] };
   return tf.engine().runKernel('Conv3DBackpropFilterV2', { x, dy } as {}, attributes) as tf.Tensor;
+}
+
+/**
+ * From the whole output of a transposed convolution that of the rule `'same'`: cut at both ends where the kernel exceeds
+ * the stride, filled up with zeros where it is smaller. (TensorFlow.js gets its own rule wrong in the second case.)
+ */
+function trimmed(whole: tf.Tensor5D, spatial: readonly number[]): tf.Tensor5D {
+  return tf.tidy(() => {
+    const begin = [0, 0, 0, 0, 0];
+    const size = [...whole.shape] as number[];
+    const after: [number, number][] = whole.shape.map(() => [0, 0]);
+    spatial.forEach((wanted, i) => {
+      const excess = (whole.shape[i + 1] as number) - wanted;
+      begin[i + 1] = Math.floor(Math.max(0, excess) / 2);
+      size[i + 1] = Math.min(wanted, whole.shape[i + 1] as number);
+      after[i + 1] = [0, Math.max(0, -excess)];
+    });
+    return tf.pad(tf.slice(whole, begin, size), after) as tf.Tensor5D;
+  });
 }

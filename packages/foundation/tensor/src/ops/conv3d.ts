@@ -47,10 +47,23 @@ export function conv3d(x: tf.Tensor, filter: tf.Tensor, options: Conv3dOptions =
     );
   }
   const stride = triple('conv3d', 'strides', strides, 1);
-  if (padding === 'same' || padding === 'valid')
-    return tf.conv3d(x as tf.Tensor5D, filter as tf.Tensor5D, stride, padding);
-  const around = triple('conv3d', 'padding', padding, 0).map((p): [number, number] => [p, p]);
-  return tf.tidy(() =>
-    tf.conv3d(tf.pad(x, [[0, 0], ...around, [0, 0]]) as tf.Tensor5D, filter as tf.Tensor5D, stride, 'valid'),
-  );
+  const run = (volume: tf.Tensor, pad: 'same' | 'valid'): tf.Tensor5D =>
+    tf.conv3d(volume as tf.Tensor5D, filter as tf.Tensor5D, stride, pad);
+  const kernel = filter.shape.slice(0, 3);
+  const skips = kernel.some((size, i) => size < (stride[i] as number));
+  if (padding === 'valid' || (padding === 'same' && !skips)) return run(x, padding);
+  const around =
+    padding === 'same'
+      ? kernel.map((size, i) => samePadding(x.shape[i + 1] as number, size, stride[i] as number))
+      : triple('conv3d', 'padding', padding, 0).map((p): [number, number] => [p, p]);
+  return tf.tidy(() => run(tf.pad(x, [[0, 0], ...around, [0, 0]]), 'valid'));
+}
+
+/**
+ * Zeros before and after an axis by TensorFlow's rule. TensorFlow.js gets it wrong in three dimensions where the kernel
+ * is smaller than the stride: it pads by a negative number.
+ */
+function samePadding(input: number, kernel: number, stride: number): [number, number] {
+  const total = Math.max(0, (Math.ceil(input / stride) - 1) * stride + kernel - input);
+  return [Math.floor(total / 2), total - Math.floor(total / 2)];
 }

@@ -207,6 +207,10 @@ const cases: Record<string, () => void> = {
     const filter = normal(25, 3, 3, 3, 2, 3);
     expectClose(ops.conv3d(x, filter, { padding: 1 }), ops.conv3d(x, filter), { atol: 1e-4 });
     checkGradients((v, f) => ops.conv3d(v as tf.Tensor, f as tf.Tensor, { strides: [1, 2, 2] }), [x, filter]);
+    // A kernel smaller than the stride picks every second element, from the first on.
+    const one = tf.ones([1, 1, 1, 1, 1]);
+    const line = tf.tensor5d([1, 2, 3, 4], [1, 4, 1, 1, 1]);
+    expectClose(ops.conv3d(line, one, { strides: [2, 1, 1] }), tf.tensor5d([1, 3], [1, 2, 1, 1, 1]));
   },
 
   conv3dTranspose() {
@@ -215,7 +219,14 @@ const cases: Record<string, () => void> = {
     const u = normal(28, 1, 4, 6, 4, 2);
     const forward = inner(tf.conv3d(u as tf.Tensor5D, filter as tf.Tensor5D, 2, 'same'), x);
     expectClose(inner(u, ops.conv3dTranspose(x, filter, { strides: 2 })), forward, { rtol: 1e-4, atol: 1e-4 });
-    for (const options of [{ strides: [1, 2, 2] as const }, { padding: 'valid' as const }]) {
+    const one = tf.ones([1, 1, 1, 1, 1]);
+    const line = tf.tensor5d([1, 3], [1, 2, 1, 1, 1]);
+    expectClose(ops.conv3dTranspose(line, one, { strides: [2, 1, 1] }), tf.tensor5d([1, 0, 3, 0], [1, 4, 1, 1, 1]));
+    for (const options of [
+      { strides: [1, 2, 2] as const },
+      { strides: [4, 2, 1] as const },
+      { padding: 'valid' as const },
+    ]) {
       checkGradients((v, f) => ops.conv3dTranspose(v as tf.Tensor, f as tf.Tensor, options), [x, filter]);
     }
   },
