@@ -133,7 +133,7 @@ export abstract class Module implements Disposable {
 function namedVariables(module: Module): Map<string, tf.Variable> {
   const found = new Map<string, tf.Variable>();
   walk(module, '', new Set(), (path, value) => {
-    if (value instanceof tf.Variable) found.set(path, value);
+    if (value instanceof tf.Variable) found.set(path, value as tf.Variable);
   });
   return found;
 }
@@ -142,7 +142,7 @@ function namedVariables(module: Module): Map<string, tf.Variable> {
 function allPaths(module: Module): Map<string, tf.Variable> {
   const found = new Map<string, tf.Variable>();
   walk(module, '', undefined, (path, value) => {
-    if (value instanceof tf.Variable) found.set(path, value);
+    if (value instanceof tf.Variable) found.set(path, value as tf.Variable);
   });
   return found;
 }

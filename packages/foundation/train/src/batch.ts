@@ -70,8 +70,8 @@ export class EndlessReader<B> {
     for (const fresh of [false, true]) {
       if (fresh) this.#iterator = undefined;
       this.#iterator ??= this.#source[Symbol.asyncIterator]();
-      const { done, value } = await this.#iterator.next();
-      if (!done) return value;
+      const result = await this.#iterator.next();
+      if (result.done !== true) return result.value;
     }
     throw new Error("fit: 'data' gave no batch. It may be empty, or an iterable that works only once.");
   }

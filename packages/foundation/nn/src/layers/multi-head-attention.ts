@@ -116,15 +116,13 @@ export class MultiHeadAttention extends Module {
     }
     checkLastAxis('MultiHeadAttention.call', x, this.#dim, `[batch, time, ${this.#dim}]`);
     return tf.tidy(() => {
-      let [query, key, value] = this.#project(x as tf.Tensor3D, context);
-      if (rotary) {
-        query = applyRotary(query, rotary);
-        key = applyRotary(key, rotary);
-      }
-      if (rotate) {
-        query = rotate(query, 'query');
-        key = rotate(key, 'key');
-      }
+      const [rawQuery, rawKey, value] = this.#project(x as tf.Tensor3D, context);
+      const turn = (part: tf.Tensor4D, which: 'query' | 'key'): tf.Tensor4D => {
+        const turned = rotary ? applyRotary(part, rotary) : part;
+        return rotate ? rotate(turned, which) : turned;
+      };
+      const query = turn(rawQuery, 'query');
+      const key = turn(rawKey, 'key');
       const seen = cache ? cache(key, value) : { key, value, mask: undefined };
       const allowed = mask ?? seen.mask;
       const causal = options.causal ?? (cache !== undefined && allowed === undefined);

@@ -44,6 +44,7 @@ export class ToyLoader implements BatchSource<ToyBatch> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ToyBatch> {
     for (;;) {
+      await Promise.resolve();
       const start = 24 * this.position++;
       const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(1.7 * (start + i)));
       const y = Float32Array.from({ length: 8 }, (_, i) => (x[3 * i] as number) - 0.5 * (x[3 * i + 1] as number));
