@@ -1,24 +1,13 @@
-import { random, tf, useEngine } from '@tesserae/tensor';
+import { random, tf, useEngine, valueAndGrad } from '@tesserae/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ImageGPTConfig } from './config.ts';
+import { buildSmall as build, conditionFor, small } from './fixtures/small-model.ts';
 import { ImageGPT } from './image-gpt.ts';
 import { parameterCount, parameterShapes } from './parameter-count.ts';
 
 beforeAll(async () => {
   await useEngine('cpu');
 });
-
-const small: ImageGPTConfig = { vocabulary: 11, grid: [3, 4], layers: 2, heads: 2, dim: 16, hidden: 24 };
-
-/** A model whose head is not zero, so that logits say something. */
-function build(config: Partial<ImageGPTConfig> = {}, seed = 1): ImageGPT {
-  const merged: ImageGPTConfig = { ...small, ...config };
-  const model = random.withKey(random.key(seed), () => new ImageGPT(merged));
-  for (const [i, variable] of Object.values(model.parameters()).entries()) {
-    tf.tidy(() => variable.assign(random.normal(random.key(1000 + i), variable.shape, { std: 0.3 })));
-  }
-  return model;
-}
 
 function tokensOf(batch: number, seed = 5, { vocabulary, grid }: ImageGPTConfig = small): tf.Tensor2D {
   const length = (grid[0] as number) * (grid[1] as number);
@@ -140,6 +129,31 @@ describe('loss', () => {
       expect(train(1)).not.toBe(evaluated);
       expect(model.loss(tokens).loss.dataSync()[0]).toBe(evaluated);
     }
+  });
+});
+
+describe('gradient', () => {
+  test.each(variants)('%s: agrees with the slope of the loss along a random direction', (_, config) => {
+    const model = build(config);
+    const parameters = model.parameters();
+    const tokens = tokensOf(2);
+    const condition = conditionFor(model, 2);
+    const { grads } = valueAndGrad(() => model.loss(tokens, { condition }).loss, parameters);
+    const directions = Object.entries(parameters).map(([name, variable], i) => {
+      const direction = random.normal(random.key(200 + i), variable.shape);
+      return { variable, direction, along: tf.sum(tf.mul(grads[name]!, direction)).dataSync()[0]! };
+    });
+    const lossAt = (shift: number): number => {
+      for (const { variable, direction } of directions) variable.assign(tf.add(variable, tf.mul(direction, shift)));
+      return model.loss(tokens, { condition }).loss.dataSync()[0]!;
+    };
+    const epsilon = 1e-3;
+    const slope = -(lossAt(-epsilon) - lossAt(2 * epsilon)) / (2 * epsilon);
+    const expected = directions.reduce((sum, { along }) => sum + along, 0);
+    expect(Math.abs(slope - expected)).toBeLessThan(2e-2 + 1e-2 * Math.abs(expected));
+    // Every parameter has a part in it.
+    expect(directions.filter(({ along }) => along === 0)).toEqual([]);
+    model.dispose();
   });
 });
 
@@ -271,18 +285,3 @@ describe('bad input', () => {
     expect(() => new ImageGPT({ ...small, ...config })).toThrow(message);
   });
 });
-
-/** Some condition of the right kind. */
-export function conditionFor(model: ImageGPT, batch: number): tf.Tensor | undefined {
-  const { condition } = model.config;
-  switch (condition.type) {
-    case 'none':
-      return undefined;
-    case 'class':
-      return random.randint(random.key(8), [batch], { min: 0, max: condition.classes });
-    case 'prefix':
-      return random.randint(random.key(8), [batch, condition.length], { min: 0, max: condition.vocabulary });
-    case 'features':
-      return random.normal(random.key(8), [batch, condition.length, condition.dim]);
-  }
-}

@@ -1,37 +1,13 @@
 import { random, tf, useEngine } from '@tesserae/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ImageGPTConfig } from './config.ts';
+import { buildSmall as build, conditionFor, small } from './fixtures/small-model.ts';
 import { ImageGPT } from './image-gpt.ts';
 import type { DecodeCache } from './decode-cache.ts';
 
 beforeAll(async () => {
   await useEngine('cpu');
 });
-
-const small: ImageGPTConfig = { vocabulary: 11, grid: [3, 4], layers: 2, heads: 2, dim: 16, hidden: 24 };
-
-/** A model whose head is not zero, so that logits say something. */
-function build(config: Partial<ImageGPTConfig> = {}): ImageGPT {
-  const model = random.withKey(random.key(1), () => new ImageGPT({ ...small, ...config }));
-  for (const [i, variable] of Object.values(model.parameters()).entries()) {
-    tf.tidy(() => variable.assign(random.normal(random.key(1000 + i), variable.shape, { std: 0.3 })));
-  }
-  return model;
-}
-
-function conditionFor(model: ImageGPT, batch: number): tf.Tensor | undefined {
-  const { condition } = model.config;
-  switch (condition.type) {
-    case 'none':
-      return undefined;
-    case 'class':
-      return random.randint(random.key(8), [batch], { min: 0, max: condition.classes });
-    case 'prefix':
-      return random.randint(random.key(8), [batch, condition.length], { min: 0, max: condition.vocabulary });
-    case 'features':
-      return random.normal(random.key(8), [batch, condition.length, condition.dim]);
-  }
-}
 
 const classes = { condition: { type: 'class', classes: 5 } } as const;
 

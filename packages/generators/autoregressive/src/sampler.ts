@@ -48,17 +48,21 @@ export type DecodeState = {
 /**
  * One step: feed the last tokens, draw the next. Traceable; shapes do not depend on the position.
  *
+ * @param model - Whose tokens.
+ * @param state - The tokens drawn last and the cache; not disposed.
  * @param position - int32 scalar in [1, N): number of the token to draw.
  * @param key - Key of the whole sequence; the step folds the position in.
- * @returns The next state. The old one is not disposed.
+ * @param options - How logits become a token.
+ * @returns The next state.
  */
 export function decodeStep(
   model: ImageGPT,
-  { tokens, cache }: DecodeState,
+  state: DecodeState,
   position: tf.Scalar,
   key: tf.Tensor1D,
   options: DecodeOptions,
 ): DecodeState {
+  const { tokens, cache } = state;
   const guided = (options.cfgScale ?? 1) !== 1;
   const { logits, cache: next } = model.step(guided ? tf.concat([tokens, tokens]) : tokens, position, cache);
   return { tokens: draw(logits, position, key, options), cache: next };
