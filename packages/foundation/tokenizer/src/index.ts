@@ -8,3 +8,8 @@ export { Tokenizer } from './tokenizer.ts';
 export type { TokenizerLoss, TokenizerLossOptions, TrainableTokenizer } from './trainable.ts';
 export { isTrainable } from './trainable.ts';
 export type { TokenizerFactory } from './factory.ts';
+export { saveTokenizer } from './save-tokenizer.ts';
+export { loadTokenizer } from './load-tokenizer.ts';
+export type { ResolveOptions } from './resolve-tokenizer.ts';
+export { resolveTokenizer } from './resolve-tokenizer.ts';
+export { UnknownTokenizerError } from './unknown-tokenizer-error.ts';
