@@ -21,6 +21,8 @@ export interface DownloadOptions {
   readonly onBytes?: (bytes: number) => void;
   /** Tries before giving up on a connection that breaks, 5 by default; each resumes the one before. */
   readonly tries?: number;
+  /** Milliseconds before the second try, doubled before each later one; 500 by default. */
+  readonly retryDelay?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +62,10 @@ async function fetchAll(url: URL, pin: WheelPin, part: string, options: Download
   let last: unknown;
   for (let attempt = 0; attempt < tries; attempt++) {
     options.signal?.throwIfAborted();
-    if (attempt > 0) await delay(Math.min(250 * 2 ** attempt, 5_000), undefined, { signal: options.signal });
+    if (attempt > 0)
+      await delay(Math.min((options.retryDelay ?? 500) * 2 ** (attempt - 1), 5_000), undefined, {
+        signal: options.signal,
+      });
     const before = await sizeOf(part);
     try {
       await fetchOnce(url, pin, part, options);

@@ -33,6 +33,8 @@ export interface InstallOptions {
   /** Other builds than those of the table, for tests. */
   readonly builds?: readonly PluginBuild[];
   readonly env?: Environment;
+  /** Milliseconds before a broken download is tried again, 500 by default; doubled each time. */
+  readonly retryDelay?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -117,6 +119,7 @@ async function installBuild(
       await downloadWheel(url, pin, path, {
         index,
         onBytes: (bytes) => report(bytes, pin.bytes),
+        ...(options.retryDelay === undefined ? {} : { retryDelay: options.retryDelay }),
         ...(options.signal ? { signal: options.signal } : {}),
       });
       options.onProgress?.({ stage: 'unpack', file: pin.file });
