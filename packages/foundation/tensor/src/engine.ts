@@ -36,7 +36,14 @@ const said = new Set<string>();
 type Attempt =
   { readonly info: EngineInfo } | { readonly reason: string; readonly remedy: string; readonly cause?: unknown };
 
+/** Engines that run, so that asking for one again costs no probe. */
+const started = new Map<string, EngineInfo>();
+
 async function attempt(provider: EngineProvider, name: string): Promise<Attempt> {
+  const running = started.get(name);
+  if (running !== undefined && tf.engine().registry[name] !== undefined && (await tf.setBackend(name))) {
+    return { info: running };
+  }
   const probe = await provider.probe(name);
   if (!probe.available) return probe;
   const previous = tf.engine().backendName;
@@ -58,7 +65,9 @@ async function attempt(provider: EngineProvider, name: string): Promise<Attempt>
     registerRandomKernels(name);
     repairCumulativeKernels(name);
   }
-  return { info: { name, detail: probe.detail } };
+  const info = { name, detail: probe.detail };
+  started.set(name, info);
+  return { info };
 }
 
 /**

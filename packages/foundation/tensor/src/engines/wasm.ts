@@ -8,14 +8,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { EngineProbe, EngineProvider } from '../engine-provider.ts';
 
-/** Folder of the .wasm files in Node, with a trailing slash; undefined elsewhere. */
-async function binaryFolder(): Promise<string | undefined> {
+/** Folder of the .wasm files in Node, with a trailing slash; undefined elsewhere, and where a bundler moved them. */
+function binaryFolder(): string | undefined {
   const override: unknown = Reflect.get(globalThis, 'TESSERAE_WASM_PATH');
   if (typeof override === 'string') return override;
   if (!tf.env().get('IS_NODE')) return undefined;
-  const { createRequire } = await import('node:module');
-  const { dirname, sep } = await import('node:path');
-  return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')) + sep;
+  // Not `import`: bundlers for the browser would look for these modules.
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const { dirname, sep } = process.getBuiltinModule('node:path');
+  try {
+    return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')) + sep;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Provider of the engine `wasm`; built into `useEngine`. */
@@ -34,7 +39,7 @@ export const wasm: EngineProvider = {
   },
   async start(): Promise<tf.KernelBackend> {
     const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-    const folder = await binaryFolder();
+    const folder = binaryFolder();
     if (folder !== undefined && tf.engine().registry['wasm'] === undefined) setWasmPaths(folder);
     if (!(await tf.setBackend('wasm'))) throw new Error('the WebAssembly binary could not be loaded.');
     return tf.backend();
