@@ -1,0 +1,108 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EngineProvider } from '@tesserae/tensor';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { run } from './command-line.ts';
+import { doctor } from './doctor.ts';
+import type { Terminal } from './terminal.ts';
+
+let home: string;
+let out: string[];
+let err: string[];
+let terminal: Terminal;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tesserae-cli-'));
+  process.env['TESSERAE_HOME'] = home;
+  out = [];
+  err = [];
+  terminal = { out: (line) => out.push(line), err: (line) => err.push(line) };
+});
+afterEach(async () => {
+  delete process.env['TESSERAE_HOME'];
+  await rm(home, { recursive: true, force: true });
+});
+
+test.each([
+  [['--help'], 'engine'],
+  [['engine', '--help'], 'install'],
+  [['engine', 'install', '--help'], 'cuda13'],
+  [['engine', 'list', '-h'], 'List the plugins'],
+  [['doctor', '--help'], 'devices'],
+])('%j prints help to standard output and succeeds', async (words, text) => {
+  expect(await run(words, terminal)).toBe(0);
+  expect(out.join('\n')).toContain(text);
+  expect(err).toEqual([]);
+});
+
+test('no command prints help and is a usage error', async () => {
+  expect(await run([], terminal)).toBe(2);
+  expect(out.join('\n')).toContain('doctor');
+});
+
+test.each([
+  [['enjine'], "Unknown command 'enjine' for `tesserae`. Known: engine, doctor."],
+  [['engine', 'instal'], "Unknown command 'instal' for `tesserae engine`. Known: install, list."],
+  [['engine', 'install', 'tpu'], "Unknown engine plugin 'tpu'. Known: cpu, cuda13, cuda12."],
+  [['engine', 'install', 'toString'], "Unknown engine plugin 'toString'."],
+  [['engine', 'install', 'cpu', 'now'], "takes no 'now'"],
+  [['engine', 'list', '--al'], "Unknown option '--al' for `tesserae engine list`."],
+])('%j is a usage error that says what is known', async (words, text) => {
+  expect(await run(words, terminal)).toBe(2);
+  expect(err[0]).toContain(text);
+  expect(err[1]).toContain('--help');
+  expect(out).toEqual([]);
+});
+
+test('--version prints the version', async () => {
+  expect(await run(['--version'], terminal)).toBe(0);
+  expect(out).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+/)]);
+});
+
+test('engine list names every plugin and how to get it', async () => {
+  expect(await run(['engine', 'list'], terminal)).toBe(0);
+  expect(out).toHaveLength(3);
+  expect(out[0]).toMatch(/^cpu +not installed \(\d+ MB\): tesserae engine install cpu$/);
+});
+
+test('an installation that cannot reach an index fails with the remedy', async () => {
+  const before = { ...process.env };
+  Object.assign(process.env, { PIP_INDEX_URL: 'http://127.0.0.1:9/simple', PIP_CONFIG_FILE: '/dev/null' });
+  delete process.env['PIP_FIND_LINKS'];
+  try {
+    expect(await run(['engine', 'install', 'cpu'], terminal)).toBe(1);
+  } finally {
+    process.env = before;
+  }
+  expect(err.at(-1)).toContain('127.0.0.1:9 cannot be reached');
+  expect(err.at(-1)).toContain('run the command again');
+});
+
+function provider(available: boolean): EngineProvider {
+  return {
+    family: 'xla',
+    names: ['xla:cuda', 'xla:cpu'],
+    probe: (name) =>
+      Promise.resolve(
+        available && name === 'xla:cpu'
+          ? { available: true, detail: 'PJRT 0.106, 1 device' }
+          : { available: false, reason: `no ${name}`, remedy: `get ${name}` },
+      ),
+    start: () => Promise.reject(new Error('not started by doctor')),
+  };
+}
+
+test('doctor is content with a CPU engine and shows the plugins', async () => {
+  expect(await doctor([provider(true)], terminal)).toBe(0);
+  const text = out.join('\n');
+  expect(text).toContain(`node         ${process.versions.node}`);
+  expect(text).toContain(home);
+  expect(text).toContain('xla:cpu      PJRT 0.106, 1 device');
+  expect(text).toContain('xla:cuda     not available: no xla:cuda');
+  expect(out.at(-1)).toBe('Nothing is missing.');
+});
+
+test('doctor without XLA fails and ends with the line that fixes it', async () => {
+  expect(await doctor([provider(false)], terminal)).toBe(1);
+  expect(out.at(-1)).toBe('To fix: get xla:cpu');
+});
