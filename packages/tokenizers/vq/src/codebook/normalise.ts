@@ -1,5 +1,5 @@
 /** Unit length along the last axis: cosine mode searches and returns codes on the sphere (ViT-VQGAN, section 3.2). */
-import { tf } from '@tesserae/tensor';
+import { type tf } from '@tesserae/tensor';
 
 /** Below this length a vector counts as zero and stays (near) zero instead of becoming NaN. */
 const MIN_NORM = 1e-6;
