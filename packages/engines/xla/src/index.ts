@@ -1,1 +1,7 @@
-export {};
+/**
+ * @tesserae/xla: TensorFlow.js programs on XLA, through any PJRT plugin.
+ */
+export { xla } from './provider.ts';
+export { XlaBackend } from './backend.ts';
+export { XlaError } from './pjrt/errors.ts';
+export * from './plugins/index.ts';

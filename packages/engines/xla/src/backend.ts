@@ -1,0 +1,305 @@
+/**
+ * The backend: TensorFlow.js kernels that record instead of computing.
+ *
+ * A kernel appends nodes to a graph. Reading a value, or too many recorded nodes, flushes: everything that live tensors
+ * still need becomes one StableHLO module, is compiled (or found in the cache) and run, and the results become device
+ * buffers. What was disposed before never leaves the program. Inside `compile` the same recording is kept and run again
+ * (trace.ts).
+ */
+import { TraceReadError, tf } from '@tesserae/tensor';
+import type { CompilingBackend, Program } from '@tesserae/tensor';
+import type { TensorData } from './data.ts';
+import { constant, operation, reshape } from './graph/hlo.ts';
+import { Node, sameShape, sizeOf } from './graph/node.ts';
+import { writeModule } from './graph/write-module.ts';
+import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
+import { bufferType, dtypeOf } from './pjrt/element-type.ts';
+import type { BufferType, HostArray } from './pjrt/element-type.ts';
+import { ProgramCache } from './program-cache.ts';
+import type { Trace } from './trace.ts';
+import { TracedProgram } from './traced-program.ts';
+
+/** Nodes that may be recorded before a flush, so that memory of disposed buffers returns in time. */
+const recordLimit = 4000;
+/** Bytes of disposed buffers that may wait for a flush. */
+const graveyardLimit = 128 * 2 ** 20;
+/** Host values up to this many elements are copied when written; larger ones go to the device at once. */
+const smallHostArray = 1024;
+
+/** See the file header. */
+export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
+  readonly client: PjrtClient;
+  readonly programs: ProgramCache;
+  readonly name: string;
+  /** Kernel calls that were computed on the host, by kernel. */
+  readonly hostFallbacks: Map<string, number> = new Map<string, number>();
+  /** The trace that is running. */
+  trace: Trace | undefined;
+
+  readonly #data: tf.DataStorage<TensorData>;
+  /** Data whose node is not computed yet, in the order of recording. */
+  readonly #pending = new Set<TensorData>();
+  /** Buffers that were disposed while recorded nodes may still need them. */
+  #graveyard: DeviceBuffer[] = [];
+  #graveyardBytes = 0;
+  #recorded = 0;
+
+  constructor(client: PjrtClient, name: string) {
+    super();
+    this.client = client;
+    this.name = name;
+    this.programs = new ProgramCache(client, 512);
+    this.#data = new tf.DataStorage(this, tf.engine());
+  }
+
+  // ---- What TensorFlow.js asks of a backend ----
+
+  override numDataIds(): number {
+    return this.#data.numDataIds();
+  }
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    if (dtype === 'string') {
+      const strings = values as Uint8Array[];
+      this.#data.set(dataId, { dtype, shape, node: undefined, strings, refCount, trace: undefined });
+      return;
+    }
+    const node = this.#leaf(hostValues(values, shape, dtype), shape, bufferType(dtype));
+    node.owners = 1;
+    this.#data.set(dataId, { dtype, shape, node, strings: undefined, refCount, trace: this.trace });
+  }
+
+  #leaf(values: HostArray, shape: readonly number[], type: BufferType): Node {
+    const node = new Node(type, shape);
+    if (values.length <= smallHostArray) node.host = values.slice();
+    else node.buffer = this.client.upload(values, type, shape);
+    return node;
+  }
+
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    const data = this.#readable(dataId, 'dataSync()');
+    if (data.strings !== undefined) return data.strings;
+    const node = data.node as Node;
+    return node.host?.slice() ?? this.client.downloadSync(node.buffer as DeviceBuffer);
+  }
+
+  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const data = this.#readable(dataId, 'data()');
+    if (data.strings !== undefined) return data.strings;
+    const node = data.node as Node;
+    return node.host?.slice() ?? (await this.client.download(node.buffer as DeviceBuffer));
+  }
+
+  #readable(dataId: tf.DataId, call: string): TensorData {
+    const data = this.#data.get(dataId);
+    if (data.trace !== undefined || this.trace !== undefined) throw new TraceReadError(`tensor.${call}`, callerLine());
+    if (data.node !== undefined && data.node.operation !== undefined) this.flush();
+    return data;
+  }
+
+  /** A typed buffer of the values, for host kernels of other packages. */
+  bufferSync<R extends tf.Rank, D extends tf.DataType>(info: tf.TensorInfo): tf.TensorBuffer<R, D> {
+    return tf.buffer(info.shape as tf.ShapeMap[R], info.dtype as D, this.readSync(info.dataId) as tf.DataTypeMap[D]);
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.#data.has(dataId) ? this.#data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.#data.get(dataId).refCount++;
+  }
+
+  decRef(dataId: tf.DataId): void {
+    if (this.#data.has(dataId)) this.#data.get(dataId).refCount--;
+  }
+
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.#data.has(dataId)) return true;
+    const data = this.#data.get(dataId);
+    data.refCount--;
+    if (!force && data.refCount > 0) return false;
+    this.#data.delete(dataId);
+    this.#pending.delete(data);
+    if (data.node !== undefined) this.release(data.node);
+    return true;
+  }
+
+  override memory(): { unreliable: boolean; reasons?: string[]; numBytesOnDevice: number; numBuffersOnDevice: number } {
+    return {
+      unreliable: false,
+      numBytesOnDevice: this.client.bytesInUse,
+      numBuffersOnDevice: this.client.buffersInUse,
+    };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(fn: () => void): Promise<tf.BackendTimingInfo> {
+    this.flush();
+    const start = performance.now();
+    fn();
+    this.flush();
+    await this.synchronize();
+    return { kernelMs: performance.now() - start };
+  }
+
+  /** Waits until the device has done everything that was asked. */
+  async synchronize(): Promise<void> {
+    this.flush();
+    const marker = this.client.upload(Float32Array.of(0), 'f32', [1]);
+    await this.client.download(marker);
+    this.client.destroy(marker);
+  }
+
+  override dispose(): void {
+    this.programs.dispose();
+    this.client.dispose();
+  }
+
+  // ---- Recording ----
+
+  /** The data behind a tensor. */
+  dataOf(dataId: tf.DataId): TensorData {
+    return this.#data.get(dataId);
+  }
+
+  /** The node of a kernel's input, in the tensor's own shape. */
+  nodeOf(info: tf.TensorInfo): Node {
+    const data = this.#data.get(info.dataId);
+    const node = this.trace === undefined ? data.node : this.trace.nodeOf(info, data);
+    if (node === undefined)
+      throw new TypeError(`xla: a tensor of strings, shape [${info.shape.join(', ')}], cannot be computed with.`);
+    return sameShape(node.shape, info.shape) ? node : reshape(node, info.shape);
+  }
+
+  /** Makes a kernel's output of a node. */
+  output(node: Node, dtype: tf.DataType = dtypeOf(node.type)): tf.TensorInfo {
+    const dataId = {};
+    node.owners++;
+    const data: TensorData = { dtype, shape: node.shape, node, strings: undefined, refCount: 1, trace: this.trace };
+    this.#data.set(dataId, data);
+    if (this.trace === undefined && node.operation !== undefined) {
+      this.#pending.add(data);
+      if (++this.#recorded > recordLimit || this.#graveyardBytes > graveyardLimit) this.flush();
+    }
+    return { dataId, shape: [...node.shape], dtype };
+  }
+
+  /** The same data for another tensor: reshaping and cloning cost nothing. */
+  share(info: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+    // In a trace, data from outside becomes an input of the program first, so that the clone belongs to the trace.
+    if (this.trace !== undefined && this.#data.get(info.dataId).trace !== this.trace) {
+      const node = this.nodeOf(info);
+      return this.output(sameShape(node.shape, shape) ? node : reshape(node, shape), info.dtype);
+    }
+    this.incRef(info.dataId);
+    return { dataId: info.dataId, shape, dtype: info.dtype };
+  }
+
+  /** Forgets one owner of a node; frees its buffer with the last one, once no recorded node can need it. */
+  release(node: Node): void {
+    if (--node.owners > 0 || node.buffer === undefined) return;
+    // A recorded node may still read a buffer that is gone by then: those wait for the flush, keeping their node.
+    if (this.#recorded > 0 || this.trace !== undefined) {
+      this.#graveyard.push(node.buffer);
+      this.#graveyardBytes += node.buffer.bytes;
+    } else {
+      this.client.destroy(node.buffer);
+      node.buffer = undefined;
+    }
+  }
+
+  /** Computes everything that live tensors wait for, as one program. */
+  flush(): void {
+    if (this.trace !== undefined) throw new Error('internal: xla flush during a trace.');
+    this.#recorded = 0;
+    const nodes = new Set<Node>();
+    for (const { node } of this.#pending) if (node?.operation !== undefined) nodes.add(node);
+    this.#pending.clear();
+    if (nodes.size > 0) {
+      const outputs = [...nodes];
+      const module = writeModule(outputs, { name: 'eager' });
+      const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
+      const program = this.programs.get(module.text, module.arguments.length, types);
+      const results = this.client.execute(
+        program,
+        module.arguments.map((leaf) => this.bufferOf(leaf)),
+      );
+      outputs.forEach((node, i) => {
+        node.operation = undefined;
+        node.buffer = results[i];
+      });
+    }
+    for (const buffer of this.#graveyard) this.client.destroy(buffer);
+    this.#graveyard = [];
+    this.#graveyardBytes = 0;
+  }
+
+  /** The device buffer of a leaf, uploaded if its values are still on the host. */
+  bufferOf(leaf: Node): DeviceBuffer {
+    if (leaf.buffer === undefined) {
+      if (leaf.host === undefined) throw new Error('internal: xla leaf without values.');
+      leaf.buffer = this.client.upload(leaf.host, leaf.type as BufferType, leaf.shape);
+      // Without an owner nobody would free it later.
+      if (leaf.owners === 0) this.#graveyard.push(leaf.buffer);
+    }
+    return leaf.buffer;
+  }
+
+  compileFunction<A extends unknown[], R>(fn: (...args: A) => R, name: string): Program<A, R> {
+    return new TracedProgram(this, fn, name);
+  }
+
+  /** A scalar or filled tensor as a node. */
+  fill(value: number, shape: readonly number[], dtype: tf.DataType): Node {
+    return constant(value, bufferType(dtype), shape);
+  }
+
+  /** Keeps XLA from fusing or folding across a value; used where the exact order of operations matters. */
+  barrier(node: Node): Node {
+    return operation('stablehlo.optimization_barrier', [node], node.type, node.shape);
+  }
+}
+
+function hostValues(values: tf.BackendValues, shape: readonly number[], dtype: tf.DataType): HostArray {
+  const size = sizeOf(shape) * (dtype === 'complex64' ? 2 : 1);
+  const source = (values ?? []) as ArrayLike<number>;
+  if (source.length !== size) {
+    throw new RangeError(
+      `xla: ${dtype} of shape [${shape.join(', ')}] needs ${size} values, but got ${source.length}.`,
+    );
+  }
+  if (dtype === 'int32') return source instanceof Int32Array ? source : Int32Array.from(source);
+  if (dtype === 'bool')
+    return source instanceof Uint8Array ? source : Uint8Array.from(source, (value) => (value ? 1 : 0));
+  return source instanceof Float32Array ? source : Float32Array.from(source);
+}
+
+/** The first line of the call stack that is not TensorFlow.js or this engine. */
+function callerLine(): string | undefined {
+  const lines = (new Error().stack ?? '').split('\n').slice(1);
+  return lines.find((line) => !/tfjs-|tf-core|tf-backend|engines[\\/]xla|@tesserae[\\/]xla|node:/.test(line))?.trim();
+}

@@ -1,0 +1,52 @@
+/** Matrix products. */
+import { apply, broadcastTo } from '../graph/broadcast.ts';
+import { convert, dotGeneral, reshape } from '../graph/hlo.ts';
+import type { Node } from '../graph/node.ts';
+import { activate } from './elementwise.ts';
+import { productOperands } from './kernel.ts';
+import type { KernelCall, Lowerings } from './kernel.ts';
+
+interface MatMulAttributes {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly activation?: string;
+  readonly leakyreluAlpha?: number;
+}
+
+/** [..., m, k] x [..., k, n] with broadcast batch dimensions; float32 accumulation whatever the operands. */
+export function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean): Node {
+  const rank = Math.max(a.shape.length, b.shape.length);
+  const lift = (x: Node): Node =>
+    x.shape.length === rank ? x : reshape(x, [...Array<number>(rank - x.shape.length).fill(1), ...x.shape]);
+  let [left, right] = [lift(a), lift(b)];
+  const batch = Array.from({ length: rank - 2 }, (_, i) => Math.max(left.shape[i] as number, right.shape[i] as number));
+  left = broadcastTo(left, [...batch, ...left.shape.slice(-2)]);
+  right = broadcastTo(right, [...batch, ...right.shape.slice(-2)]);
+  const type = left.type === 'i1' ? 'i32' : left.type;
+  const operands = productOperands(convert(left, type), convert(right, type));
+  const batchDimensions = batch.map((_, i) => i);
+  const dims = {
+    lhsBatch: batchDimensions,
+    rhsBatch: batchDimensions,
+    lhsContract: [transposeA ? rank - 2 : rank - 1],
+    rhsContract: [transposeB ? rank - 1 : rank - 2],
+  };
+  return dotGeneral(operands.a, operands.b, dims, operands.precision, type);
+}
+
+function fused(call: KernelCall): Node {
+  const { transposeA, transposeB, activation = 'linear', leakyreluAlpha } = call.attrs<MatMulAttributes>();
+  let result = batchMatMul(call.node('a'), call.node('b'), transposeA, transposeB);
+  if (call.has('bias')) result = apply('add', result, call.node('bias'));
+  const alpha = call.has('preluActivationWeights') ? call.node('preluActivationWeights') : undefined;
+  return activate(result, activation, alpha, leakyreluAlpha);
+}
+
+/** See the file header. */
+export const products: Lowerings = {
+  BatchMatMul: (call) => {
+    const { transposeA, transposeB } = call.attrs<MatMulAttributes>();
+    return batchMatMul(call.node('a'), call.node('b'), transposeA, transposeB);
+  },
+  _FusedMatMul: fused,
+};

@@ -1,0 +1,57 @@
+/** The XLA engines as `useEngine` sees them. */
+import { tf } from '@tesserae/tensor';
+import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
+import { XlaBackend } from './backend.ts';
+import { PjrtClient } from './pjrt/client.ts';
+import { librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
+import { registerKernels } from './register-kernels.ts';
+
+const platforms = { 'xla:cuda': 'cuda', 'xla:cpu': 'cpu' } as const;
+type EngineName = keyof typeof platforms;
+
+function platformOf(name: string): 'cuda' | 'cpu' {
+  const platform = platforms[name as EngineName] as 'cuda' | 'cpu' | undefined;
+  if (platform === undefined)
+    throw new Error(`xla: engine '${name}' is unknown; known are ${Object.keys(platforms).join(', ')}.`);
+  return platform;
+}
+
+async function probe(name: string): Promise<EngineProbe> {
+  const platform = platformOf(name);
+  const remedy = `npx tesserae engine install ${platform === 'cuda' ? 'cuda13' : 'cpu'}`;
+  try {
+    const plugin = await locatePlugin(platform);
+    if (plugin === undefined) {
+      return { available: false, reason: `no PJRT plugin for ${platform} was found.`, remedy: `Run \`${remedy}\`.` };
+    }
+    return {
+      available: true,
+      detail: `PJRT plugin ${plugin.source}${plugin.version === undefined ? '' : ` ${plugin.version}`}`,
+    };
+  } catch (error) {
+    return {
+      available: false,
+      reason: error instanceof Error ? error.message : String(error),
+      remedy: `Run \`${remedy}\`.`,
+    };
+  }
+}
+
+async function start(name: string): Promise<tf.KernelBackend> {
+  const platform = platformOf(name);
+  const plugin = await locatePlugin(platform);
+  if (plugin === undefined) throw new Error(`xla: no PJRT plugin for ${platform} was found.`);
+  // Registers the kernels that host-kernel.ts borrows.
+  await import('@tensorflow/tfjs-backend-cpu');
+  const preload = platform === 'cuda' ? await librariesInLoadOrder(plugin.libraryFolders) : [];
+  const client = new PjrtClient({ path: plugin.path, preload });
+  registerKernels(name);
+  return new XlaBackend(client, name);
+}
+
+/**
+ * The provider of `xla:cuda` and `xla:cpu`: `await useEngine('xla:cpu', [xla])`.
+ *
+ * The plugins are data, not dependencies: `npx tesserae engine install cpu` fetches one.
+ */
+export const xla: EngineProvider = { family: 'xla', names: Object.keys(platforms), probe, start };

@@ -1,0 +1,34 @@
+/** Registers every kernel for a backend: those with a lowering, and the rest of TensorFlow.js's on the host. */
+import { tf } from '@tesserae/tensor';
+import type { XlaBackend } from './backend.ts';
+import { hostKernel } from './host-kernel.ts';
+import { KernelCall } from './lowering/kernel.ts';
+import type { Lowered, Lowering } from './lowering/kernel.ts';
+import { lowerings } from './lowering/index.ts';
+import { Node } from './graph/node.ts';
+
+/** Registers the kernels once for each backend name. */
+export function registerKernels(backendName: string): void {
+  if (tf.getKernel('Identity', backendName) != null) return;
+  for (const [kernelName, lowering] of Object.entries(lowerings)) {
+    tf.registerKernel({ kernelName, backendName, kernelFunc: recording(lowering) });
+  }
+  for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
+    if (tf.getKernel(kernelName, backendName) == null) {
+      tf.registerKernel({ kernelName, backendName, kernelFunc: hostKernel(kernelName) });
+    }
+  }
+}
+
+function recording(lowering: Lowering): tf.KernelFunc {
+  return ({ inputs, attrs, backend }) => {
+    const device = backend as XlaBackend;
+    return outputs(device, lowering(new KernelCall(device, inputs, attrs)));
+  };
+}
+
+function outputs(backend: XlaBackend, lowered: Lowered): tf.TensorInfo | tf.TensorInfo[] {
+  if (lowered instanceof Node) return backend.output(lowered);
+  if ('tensors' in lowered) return lowered.tensors;
+  return lowered.map((node) => backend.output(node));
+}

@@ -1,0 +1,323 @@
+/**
+ * `compile` on XLA: a function traced once for each signature and run as one executable from then on.
+ *
+ * A call gathers buffers (arguments, variables, captured constants), executes, wraps the results as tensors and puts
+ * the new values of assigned variables in place. The old value of an assigned variable is donated unless another tensor
+ * shares it, so a training step updates its parameters without a second copy and without a host round trip.
+ */
+import { currentPrecision, runTrace, tf, tree } from '@tesserae/tensor';
+import type { Program } from '@tesserae/tensor';
+import type { XlaBackend } from './backend.ts';
+import { Node } from './graph/node.ts';
+import { writeModule } from './graph/write-module.ts';
+import type { DeviceBuffer, Executable } from './pjrt/client.ts';
+import { bufferType } from './pjrt/element-type.ts';
+import type { BufferType } from './pjrt/element-type.ts';
+import { XlaError } from './pjrt/errors.ts';
+import { Trace } from './trace.ts';
+
+/** Where an argument of the executable comes from at each call. */
+type Source =
+  | { readonly kind: 'argument'; readonly index: number }
+  | { readonly kind: 'variable'; readonly variable: tf.Variable; readonly assigned: boolean }
+  | { readonly kind: 'constant'; readonly node: Node };
+
+interface Specialization<R> {
+  readonly executable: Executable;
+  readonly sources: readonly Source[];
+  /** Variables that the first outputs go to. */
+  readonly assigned: readonly tf.Variable[];
+  readonly results: readonly { readonly shape: readonly number[]; readonly dtype: tf.DataType }[];
+  /** Number of outputs after those of the variables. */
+  rebuild(leaves: readonly tf.Tensor[]): R;
+  /** Variables were made in the trace: the next call must trace again, when they exist. */
+  readonly once: boolean;
+}
+
+/** See the file header. */
+export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
+  readonly #backend: XlaBackend;
+  readonly #fn: (...args: A) => R;
+  readonly #name: string;
+  readonly #specializations = new Map<string, Specialization<R>>();
+  readonly #identities = new WeakMap<object, number>();
+  #nextIdentity = 0;
+  #traces = 0;
+
+  constructor(backend: XlaBackend, fn: (...args: A) => R, name: string) {
+    this.#backend = backend;
+    this.#fn = fn;
+    this.#name = name;
+  }
+
+  get traces(): number {
+    return this.#traces;
+  }
+
+  call(...args: A): R {
+    // Inside another trace this is a plain function: its nodes join the outer program.
+    // Under a gradient the tape must see the ops, so they are recorded one by one.
+    if (this.#backend.trace !== undefined || tf.engine().state.gradientDepth > 0)
+      return tf.tidy(() => this.#fn(...args) as tf.TensorContainer) as R;
+    const leaves = tree.leaves(args);
+    for (const leaf of leaves)
+      if (leaf.isDisposed)
+        throw new Error(`compile: an argument of '${this.#name}', shape [${leaf.shape.join(', ')}], is disposed.`);
+    const key = this.#signature(args);
+    let specialization = this.#specializations.get(key);
+    if (specialization === undefined) {
+      specialization = this.#traceCall(args, leaves);
+      if (!specialization.once) this.#specializations.set(key, specialization);
+      else {
+        const result = this.#run(specialization, leaves);
+        this.#free(specialization);
+        return result;
+      }
+    }
+    return this.#run(specialization, leaves);
+  }
+
+  dispose(): void {
+    for (const specialization of this.#specializations.values()) this.#free(specialization);
+    this.#specializations.clear();
+  }
+
+  #free(specialization: Specialization<R>): void {
+    this.#backend.client.destroyExecutable(specialization.executable);
+    for (const source of specialization.sources) if (source.kind === 'constant') this.#backend.release(source.node);
+  }
+
+  /** Shapes and dtypes of tensors, values of everything else, and the ambient precision. */
+  #signature(args: A): string {
+    const parts: string[] = [currentPrecision()];
+    const visit = (value: unknown): void => {
+      if (value instanceof tf.Variable) parts.push(`v${value.id}`);
+      else if (value instanceof tf.Tensor) parts.push(`${value.dtype}[${value.shape.join(',')}]`);
+      else if (Array.isArray(value)) {
+        parts.push('[');
+        value.forEach(visit);
+        parts.push(']');
+      } else if (typeof value === 'object' && value !== null) {
+        const prototype: unknown = Object.getPrototypeOf(value);
+        if (prototype === Object.prototype || prototype === null) {
+          parts.push('{');
+          for (const [name, child] of Object.entries(value)) {
+            parts.push(`${JSON.stringify(name)}:`);
+            visit(child);
+          }
+          parts.push('}');
+        } else parts.push(`o${this.#identity(value)}`);
+      } else if (typeof value === 'function') parts.push(`f${this.#identity(value)}`);
+      else if (typeof value === 'string') parts.push(JSON.stringify(value));
+      else parts.push(Object.is(value, -0) ? '-0' : `${typeof value}:${String(value)}`);
+    };
+    args.forEach(visit);
+    return parts.join(' ');
+  }
+
+  #identity(value: object): number {
+    let identity = this.#identities.get(value);
+    if (identity === undefined) {
+      identity = this.#nextIdentity++;
+      this.#identities.set(value, identity);
+    }
+    return identity;
+  }
+
+  #traceCall(args: A, leaves: readonly tf.Tensor[]): Specialization<R> {
+    const backend = this.#backend;
+    backend.flush();
+    this.#traces++;
+    const trace = new Trace();
+    const engine = tf.engine();
+    const before = new Map<tf.Variable, tf.DataId>();
+    for (const variable of Object.values(engine.registeredVariables)) before.set(variable, variable.dataId);
+    // The old values must outlive the assignments of the trace, whatever becomes of it.
+    for (const dataId of before.values()) if (tracksData(backend, dataId)) backend.incRef(dataId);
+
+    const inputs: Node[] = [];
+    backend.trace = trace;
+    engine.startScope(this.#name);
+    let result: R | undefined;
+    let outcome:
+      { outputs: Node[]; assigned: tf.Variable[]; created: boolean; types: Specialization<R>['results'] } | undefined;
+    try {
+      const placeholders = leaves.map((leaf) => {
+        if (leaf instanceof tf.Variable) return leaf;
+        const node = new Node(bufferType(leaf.dtype), leaf.shape);
+        inputs.push(node);
+        const { dataId } = backend.output(node, leaf.dtype);
+        return engine.makeTensorFromDataId(dataId, leaf.shape, leaf.dtype, backend);
+      });
+      const tracedArgs = tree.flatten(args).rebuild(placeholders);
+      result = runTrace(() => tf.tidy(() => this.#fn(...tracedArgs) as tf.TensorContainer) as R);
+      if (result instanceof Promise) {
+        result.catch(() => {});
+        throw new TypeError(`compile: '${this.#name}' returned a promise; a compiled function must be synchronous.`);
+      }
+      const resultLeaves = tree.leaves(result);
+      const nodes = resultLeaves.map((leaf) => backend.nodeOf(leaf));
+      const registered = Object.values(engine.registeredVariables);
+      const assigned = registered.filter((variable) => backend.dataOf(variable.dataId).trace === trace);
+      outcome = {
+        outputs: [...assigned.map((variable) => backend.nodeOf(variable)), ...nodes],
+        assigned,
+        created: assigned.some((variable) => !before.has(variable)),
+        types: resultLeaves.map((leaf) => ({ shape: [...leaf.shape], dtype: leaf.dtype })),
+      };
+      return this.#compileTrace(trace, inputs, outcome, result);
+    } catch (error) {
+      for (const node of trace.constants.values()) node.owners--;
+      throw error;
+    } finally {
+      // Put the variables back to the values that they had: `run` assigns the computed ones.
+      for (const variable of Object.values(engine.registeredVariables)) {
+        const old = before.get(variable);
+        if (old !== undefined && old !== variable.dataId) restore(backend, variable, old);
+      }
+      for (const dataId of before.values()) if (tracksData(backend, dataId)) backend.disposeData(dataId);
+      engine.endScope();
+      backend.trace = undefined;
+      if (outcome === undefined) disposeCreated(before);
+      backend.flush();
+    }
+  }
+
+  #compileTrace(
+    trace: Trace,
+    inputs: readonly Node[],
+    outcome: { outputs: Node[]; assigned: tf.Variable[]; created: boolean; types: Specialization<R>['results'] },
+    result: R,
+  ): Specialization<R> {
+    const { outputs, assigned } = outcome;
+    const variables = [...trace.variables.keys()];
+    const leading = [...inputs, ...trace.variables.values()];
+    const donations = new Map<number, number>();
+    assigned.forEach((variable, output) => {
+      const position = variables.indexOf(variable);
+      if (position >= 0) donations.set(inputs.length + position, output);
+    });
+    const captured = new Set(trace.constants.values());
+    const module = writeModule(outputs, {
+      name: this.#name,
+      leading,
+      donations,
+      inline: (leaf) => !captured.has(leaf),
+    });
+    const sources: Source[] = module.arguments.map((leaf, i) => {
+      if (i < inputs.length) return { kind: 'argument', index: i };
+      const variable = variables[i - inputs.length];
+      if (variable !== undefined) return { kind: 'variable', variable, assigned: assigned.includes(variable) };
+      return { kind: 'constant', node: leaf };
+    });
+    // A leaf made by the trace itself with values too large to write out lives as long as the program.
+    const used = new Set(module.arguments);
+    for (const leaf of module.arguments.slice(leading.length)) if (!captured.has(leaf)) leaf.owners++;
+    for (const node of captured) if (!used.has(node)) node.owners--;
+    const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
+    let executable: Executable;
+    try {
+      executable = this.#backend.programs.compile(module.text, module.arguments.length, types);
+    } catch (error) {
+      throw error instanceof XlaError ? new XlaError(`compiling '${this.#name}'`, error.detail) : error;
+    }
+    const flattened = tree.flatten(result);
+    return {
+      executable,
+      sources,
+      assigned,
+      results: outcome.types,
+      rebuild: (leaves) => flattened.rebuild(leaves),
+      once: outcome.created,
+    };
+  }
+
+  #run(specialization: Specialization<R>, allLeaves: readonly tf.Tensor[]): R {
+    const backend = this.#backend;
+    const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
+    const { executable, sources, assigned, results } = specialization;
+    let flushed = false;
+    const ready = (node: Node): DeviceBuffer => {
+      if (node.operation !== undefined && !flushed) {
+        backend.flush();
+        flushed = true;
+      }
+      return backend.bufferOf(node);
+    };
+    const buffers: DeviceBuffer[] = [];
+    const shared: number[] = [];
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i] as Source;
+      if (source.kind === 'constant') buffers.push(ready(source.node));
+      else {
+        const tensor = source.kind === 'argument' ? (leaves[source.index] as tf.Tensor) : source.variable;
+        if (tensor.isDisposed)
+          throw new Error(
+            `compile: '${this.#name}' uses variable '${(tensor as tf.Variable).name}', which was disposed.`,
+          );
+        const data = backend.dataOf(tensor.dataId);
+        const node = data.node as Node;
+        buffers.push(ready(node));
+        if (source.kind === 'variable' && source.assigned && (data.refCount > 1 || node.owners > 1)) shared.push(i);
+      }
+    }
+    // The same buffer twice: donating it once would take it from the other place.
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i] as Source;
+      if (source.kind !== 'variable' || !source.assigned || shared.includes(i)) continue;
+      if (buffers.indexOf(buffers[i] as DeviceBuffer) !== buffers.lastIndexOf(buffers[i] as DeviceBuffer))
+        shared.push(i);
+    }
+    const outputs = backend.client.execute(executable, buffers, shared);
+
+    assigned.forEach((variable, i) => {
+      const data = backend.dataOf(variable.dataId);
+      const node = data.node as Node;
+      data.trace = undefined; // a variable made by the trace itself
+      if (data.refCount === 1 && node.owners === 1) {
+        if (node.buffer !== undefined) backend.client.destroy(node.buffer);
+        node.host = undefined;
+        node.operation = undefined;
+        node.buffer = outputs[i];
+        if (node.shape.length !== variable.shape.length) data.node = leafOf(outputs[i] as DeviceBuffer, node);
+      } else {
+        const { dataId } = backend.output(leafOf(outputs[i] as DeviceBuffer), variable.dtype);
+        const value = tf.engine().makeTensorFromDataId(dataId, variable.shape, variable.dtype, backend);
+        variable.assign(value);
+        value.dispose();
+      }
+    });
+    const made = results.map(({ shape, dtype }, i) => {
+      const buffer = outputs[assigned.length + i] as DeviceBuffer;
+      const { dataId } = backend.output(leafOf(buffer), dtype);
+      return tf.engine().makeTensorFromDataId(dataId, [...shape], dtype, backend);
+    });
+    return specialization.rebuild(made);
+  }
+}
+
+function leafOf(buffer: DeviceBuffer, owner?: Node): Node {
+  const node = new Node(buffer.type, buffer.shape);
+  node.buffer = buffer;
+  if (owner !== undefined) node.owners = owner.owners;
+  return node;
+}
+
+function tracksData(backend: XlaBackend, dataId: tf.DataId): boolean {
+  return backend.refCount(dataId) > 0;
+}
+
+/** Gives a variable its earlier data back. */
+function restore(backend: XlaBackend, variable: tf.Variable, old: tf.DataId): void {
+  const data = backend.dataOf(old);
+  const value = tf.engine().makeTensorFromDataId(old, variable.shape, variable.dtype, backend);
+  // The tensor made here must not free data that it did not allocate: it takes a reference of its own.
+  data.refCount++;
+  variable.assign(value);
+  value.dispose();
+}
+
+/** Removes variables that a failed trace left behind. */
+function disposeCreated(before: ReadonlyMap<tf.Variable, tf.DataId>): void {
+  for (const variable of Object.values(tf.engine().registeredVariables)) if (!before.has(variable)) variable.dispose();
+}
