@@ -42,6 +42,12 @@ test('an engine that fails to start leaves the one before in place', async () =>
   });
   await expect(useEngine('toy:gpu', [broken])).rejects.toThrow('it failed to start: out of memory');
   expect(tf.getBackend()).toBe('cpu');
+  // An engine that knows better says what to do itself.
+  const knowing = {
+    ...broken,
+    start: () => Promise.reject(new EngineUnavailableError('toy:gpu', 'no driver.', 'Install it.')),
+  };
+  await expect(useEngine('toy:gpu', [knowing])).rejects.toMatchObject({ reason: 'no driver.', remedy: 'Install it.' });
 });
 
 test('auto takes the first that works, and says once which and why', async () => {

@@ -55,6 +55,7 @@ async function attempt(provider: EngineProvider, name: string): Promise<Attempt>
     if (!(await tf.setBackend(name))) throw new Error('its backend refused to start.');
   } catch (cause) {
     if (previous && tf.engine().registry[previous] !== undefined) await tf.setBackend(previous);
+    if (cause instanceof EngineUnavailableError) return { reason: cause.reason, remedy: cause.remedy, cause };
     const message = cause instanceof Error ? cause.message : String(cause);
     return { reason: `it failed to start: ${message}`, remedy: 'Run `npx tesserae doctor` for details.', cause };
   }
