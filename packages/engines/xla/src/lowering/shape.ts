@@ -280,7 +280,7 @@ export const shapes: Lowerings = {
       { dataId: {}, shape: [...x.shape], dtype: 'float32' },
       begin,
       size,
-    );
+    ) as [number[], number[]];
     tf.slice_util.assertParamsValid({ dataId: {}, shape: [...x.shape], dtype: 'float32' }, start, sizes);
     return slice(
       x,
