@@ -10,16 +10,13 @@ import { gradient, outputOr, unbroadcast } from './gradient.ts';
 const seluAlpha = 1.6732632423543772;
 const seluScale = 1.0507009873554805;
 
-/** 1 where x > 0, else 0; in float32. */
-const positive = (x: tf.Tensor): tf.Tensor => tf.cast(tf.greater(x, 0), 'float32');
-
 /** e^min(x, 0): the derivative of the exponential branch, finite on the other one too. */
 const expOfNegative = (x: tf.Tensor): tf.Tensor => tf.exp(tf.minimum(x, 0));
 
 export const activationGradients: tf.GradConfig[] = [
-  gradient('Relu', { inputs: ['x'] }, (dy, [x]) => ({ x: () => tf.mul(dy, positive(x)) })),
+  gradient('Relu', { inputs: ['x'] }, (dy, [x]) => ({ x: () => tf.mul(dy, tf.step(x)) })),
   gradient('Relu6', { inputs: ['x'] }, (dy, [x]) => ({
-    x: () => tf.mul(dy, tf.mul(positive(x), tf.cast(tf.lessEqual(x, 6), 'float32'))),
+    x: () => tf.mul(dy, tf.mul(tf.step(x), tf.cast(tf.lessEqual(x, 6), 'float32'))),
   })),
   gradient<tf.LeakyReluAttrs>('LeakyRelu', { inputs: ['x'] }, (dy, [x], { alpha }) => ({
     x: () => tf.where(tf.greater(x, 0), dy, tf.mul(dy, alpha)),

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { spreadValues } from '../gradients/finiteDifferences.ts';
+import { registerGradients } from '../gradients/index.ts';
 import { hostBlocks } from './hostBridge.ts';
 import { registerComposedKernels } from './index.ts';
 
@@ -11,6 +12,7 @@ beforeAll(async () => {
   setWasmPaths(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')) + sep);
   await tf.setBackend('wasm');
   registerComposedKernels('wasm');
+  registerGradients();
   await tf.setBackend('cpu');
 });
 
@@ -184,6 +186,17 @@ convolutionCases.push(
     () => tf.conv2dTranspose(v(2, 4, 5, 3) as tf.Tensor4D, w(4, 4, 2, 3) as tf.Tensor4D, [2, 8, 10, 2], 2, 'same'),
   ],
   [
+    'depthwise with dilation',
+    () => {
+      const [x, filter] = [v(1, 8, 7, 2), w(2, 3, 2, 2)] as [tf.Tensor4D, tf.Tensor4D];
+      const y = tf.depthwiseConv2d(x, filter, 1, 'same', 'NHWC', 2);
+      return tf.grads((a, b) => tf.depthwiseConv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, 'same', 'NHWC', 2))(
+        [x, filter],
+        y,
+      );
+    },
+  ],
+  [
     'a filter larger than the stride reaches',
     () =>
       run(
@@ -324,6 +337,10 @@ const movementCases: Case[] = [
       tf.slice(v(2, 2, 2, 2, 2, 2), [0, 1, 0, 1, 0, 1], [2, 1, 2, 1, 2, 1]),
       tf.slice(tf.tensor1d(['a', 'b', 'c']), 1, 2),
     ],
+  ],
+  [
+    'split',
+    () => [...tf.split(v(4, 9), [2, 4, 3], 1), ...tf.split(ints([1, 2, 3, 4]), 2), ...tf.split(v(4, 40), 2, -1)],
   ],
   [
     'stridedSlice',

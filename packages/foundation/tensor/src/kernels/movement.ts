@@ -27,6 +27,22 @@ export function slice({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   return out;
 }
 
+/** The SplitV kernel. */
+export function splitV({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo[] {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const axis = tf.util.parseAxisParam(attrs['axis'] as number, x.shape)[0] ?? 0;
+  const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, attrs['numOrSizeSplits'] as number[], axis);
+  const own = strides(x.shape);
+  let base = 0;
+  return sizes.map((size) => {
+    const shape = x.shape.map((n, a) => (a === axis ? size : n));
+    const out = backend.makeOutput(shape, x.dtype);
+    if (sizeOf(shape) > 0) stridedCopy(values(backend, x), base, shape, own, values(backend, out));
+    base += size * (own[axis] ?? 1);
+    return out;
+  });
+}
+
 /** The StridedSlice kernel. */
 export function stridedSlice({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   const { x } = inputs as { x: tf.TensorInfo };

@@ -13,7 +13,7 @@ import { cos, sin, tanh } from './functions.ts';
 import { hostKernel } from './hostBridge.ts';
 import { gather, scatterNd, unsortedSegmentSum } from './indexed.ts';
 import { batchMatMul } from './matmul.ts';
-import { castToBool, oneHot, reverse, slice, stridedSlice, tile } from './movement.ts';
+import { castToBool, oneHot, reverse, slice, splitV, stridedSlice, tile } from './movement.ts';
 import { sumOfRows } from './reduction.ts';
 import { composed, presentKernel, replaceKernel, type Kernel } from './register.ts';
 import { sizeOf, values, type KernelArgs, type WasmBackend } from './wasmBackend.ts';
@@ -25,7 +25,7 @@ const present = (kernelName: string): Kernel => presentKernel('wasm', kernelName
 const complexKernels = ['Add', 'Sub', 'Multiply', 'Concat', 'ZerosLike', 'OnesLike', 'Cast'];
 
 /** Kernels replaced here that also take strings, whose values are not on the heap. */
-const stringKernels = ['Slice', 'StridedSlice', 'Reverse', 'Tile', 'Select', 'Equal', 'NotEqual'];
+const stringKernels = ['Slice', 'SplitV', 'StridedSlice', 'Reverse', 'Tile', 'Select', 'Equal', 'NotEqual'];
 
 /** Whether the smaller operand is a scalar, or the last axes of the other: what the compiled loops are fast at. */
 function plainBroadcast(a: tf.TensorInfo, b: tf.TensorInfo): boolean {
@@ -55,18 +55,8 @@ function matrixKernels(): void {
   const filterOnHost = hostKernel('Conv2DBackpropFilter') as unknown as Kernel;
   replace('Conv2DBackpropFilter', (args) => (channelsLast(args) ? conv2dBackpropFilter(args) : filterOnHost(args)));
 
-  replace(
-    'DepthwiseConv2dNativeBackpropFilter',
-    composed(({ x, dy }, attrs) =>
-      depthwiseBackpropFilter(x as tf.Tensor, dy as tf.Tensor, attrs['filterShape'] as number[], attrs as never),
-    ),
-  );
-  replace(
-    'DepthwiseConv2dNativeBackpropInput',
-    composed(({ dy, filter }, attrs) =>
-      depthwiseBackpropInput(dy as tf.Tensor, filter as tf.Tensor, attrs['inputShape'] as number[], attrs as never),
-    ),
-  );
+  replace('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
+  replace('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
   replace(
     'Conv3D',
     composed(({ x, filter }, attrs) => conv3d(x as tf.Tensor, filter as tf.Tensor, attrs as never)),
@@ -169,6 +159,7 @@ function clipIntegers({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
 function movementKernels(): void {
   const movements = {
     Slice: slice,
+    SplitV: splitV,
     StridedSlice: stridedSlice,
     Reverse: reverse,
     Tile: tile,
