@@ -8,6 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isCompiling } from './backend-contract.ts';
 import type { Program } from './backend-contract.ts';
+import { withoutKey } from './random/ambient.ts';
 
 /** Options of {@link compile}. */
 export interface CompileOptions {
@@ -72,7 +73,8 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: 
 
 function interpret<A extends unknown[], R>(fn: (...args: A) => R, args: A, name: string): R {
   return tf.tidy(name, () => {
-    const result = fn(...args);
+    // As in a trace: a function that compiles on one engine must not depend on an outer key on another.
+    const result = withoutKey(() => fn(...args));
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new TypeError(`compile: '${name}' returned a promise; a compiled function must be synchronous.`);
