@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { random, tf, useEngine } from '@tesserae/tensor';
+import { random, type tf, useEngine } from '@tesserae/tensor';
 import { expectClose } from '@tesserae/tensor/testing';
 import { conformance, formatReport, loadTokenizer, saveTokenizer } from '@tesserae/tokenizer';
 import { beforeAll, describe, expect, it } from 'vitest';
