@@ -36,8 +36,9 @@ export async function loadTokenizer<S = tf.Tensor>(
         known,
       );
     }
-    // The values are replaced by the saved ones: any key will do.
-    using key = random.key(0);
+    // The values are replaced by the saved ones, so any key will do; one that nobody else uses, so that a value which is
+    // not saved shows as a difference.
+    using key = random.key(0x7e55e7ae);
     const tokenizer = random.withKey(key, () => factory.create(config));
     try {
       if (spec !== undefined && !isDeepStrictEqual(JSON.parse(JSON.stringify(tokenizer.spec)), spec)) {

@@ -27,7 +27,7 @@ export type Fault =
   | 'tokens-differ-in-training'
   | 'hidden-randomness'
   | 'cut-gradient'
-  | 'unsaved-scale'
+  | 'unsaved-shift'
   | 'leak-in-encode'
   | 'leak-in-loss'
   | 'leak-on-dispose'
@@ -51,7 +51,7 @@ export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
   readonly dead?: tf.Variable;
   readonly #fault: Fault;
   #sticky = false;
-  #scale = 1;
+  #shift: ArrayLike<number> = [0, 0, 0];
   #stale: Float32Array | undefined;
 
   constructor(config: TokenizerConfig, fault: Fault = 'none') {
@@ -75,7 +75,9 @@ export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
     this.codebook = new Codebook();
     this.decoder = new Linear({ in: DIM, out: PATCH * PATCH * channels });
     if (fault === 'cut-gradient') this.dead = parameter([2], init.ones());
-    if (fault === 'unsaved-scale') this.#scale = 1 + random.next().dataSync()[0]! / 2 ** 32;
+    if (fault === 'unsaved-shift') {
+      this.#shift = tf.tidy(() => random.normal(random.next(), [DIM], { std: 3 }).dataSync<'float32'>());
+    }
     if (fault === 'hidden-randomness') this.encoder.weight.assign(tf.randomNormal(this.encoder.weight.shape));
   }
 
@@ -107,7 +109,6 @@ export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
   loss(images: tf.Tensor, { training = false }: TokenizerLossOptions = {}): TokenizerLoss {
     this.#check(images, 'loss');
     if (this.#fault === 'leak-in-loss') tf.keep(tf.zeros([1]));
-    if (training) this.#sticky = true;
     return tf.tidy(() => {
       const latents = this.#latents(images); // [B, h, w, D]
       const flat = tf.reshape(latents, [-1, DIM]);
@@ -123,6 +124,7 @@ export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
         const drift = ops.stopGradient(tf.mean(flat, 0, true));
         this.codebook.codes.assign(tf.add(tf.mul(this.codebook.codes, 0.9), tf.mul(drift, 0.1)));
       }
+      if (training) this.#sticky = true;
       return { loss: tf.add(error, commitment) as tf.Scalar, terms: { error, commitment }, reconstruction, tokens };
     });
   }
@@ -139,7 +141,7 @@ export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
     const cropped = tf.slice(images, [0, 0, 0, 0], [batch, rows * PATCH, columns * PATCH, channels]);
     const patches = tf.transpose(tf.reshape(cropped, [batch, rows, PATCH, columns, PATCH * channels]), [0, 1, 3, 2, 4]);
     let latents = this.encoder.call(tf.reshape(patches, [batch, rows, columns, PATCH * PATCH * channels]));
-    latents = tf.mul(latents, this.#scale);
+    latents = tf.add(latents, tf.tensor1d(Array.from(this.#shift)));
     if (this.#fault === 'batch-statistics') latents = tf.sub(latents, tf.mean(latents, 0, true));
     if (this.#fault === 'sticky-training' && this.#sticky) latents = tf.neg(latents);
     return latents;

@@ -1,8 +1,9 @@
-import { tf, useEngine } from '@tesserae/tensor';
+import { runTrace, tf, useEngine } from '@tesserae/tensor';
 import { beforeAll, expect, expectTypeOf, test } from 'vitest';
 import {
   checkTokenRange,
   checkTokens,
+  checkTokenValues,
   describeSpec,
   tokenCount,
   tokensShape,
@@ -58,6 +59,10 @@ test('checks tokens by dtype, shape and value', () => {
   expect(() => checkTokenRange([0, 511, 512], discrete, 'decode')).toThrow(
     'token 512 at position 2 is outside [0, 512)',
   );
+  const tokens = tf.fill([1, 8, 8], 512, 'int32');
+  expect(() => checkTokenValues(tokens, discrete, 'decode')).toThrow('token 512 at position 0');
+  runTrace(() => checkTokenValues(tokens, discrete, 'decode')); // nothing to read yet
+  checkTokenValues(tf.fill([1, 12, 4], 9), continuous, 'decode');
   expect(() => checkTokenRange([-1], discrete, 'decode')).toThrow('token -1 at position 0');
   expect(() => checkTokenRange([NaN], discrete, 'decode')).toThrow('token NaN');
 });

@@ -4,7 +4,7 @@
  * Generators ask the `spec`, never the class: an autoregressive model takes any `discrete` tokenizer, a diffusion
  * model any `continuous` one, whatever package it comes from.
  */
-import type { tf } from '@tesserae/tensor';
+import { isTracing, type tf } from '@tesserae/tensor';
 
 /** The kind of data a tokenizer reads and writes. */
 export type SignalKind = 'image' | 'text' | 'video' | 'field' | 'series';
@@ -112,4 +112,13 @@ export function checkTokenRange(
       );
     }
   }
+}
+
+/**
+ * `checkTokenRange` for a tensor: reads it, except inside `compile`, where there are no values yet.
+ *
+ * @throws RangeError naming the first id outside the vocabulary. Continuous tokens have no range and pass.
+ */
+export function checkTokenValues(tokens: tf.Tensor, spec: TokenSpec, operation: string): void {
+  if (spec.kind === 'discrete' && !isTracing()) checkTokenRange(tokens.dataSync(), spec, operation);
 }
