@@ -5,9 +5,7 @@
  * absent where the codebook follows moving averages. β belongs on the first: VQGAN's released code has it on the
  * second by mistake.
  */
-import { ops } from '@tesserae/tensor';
-import type { tf } from '@tesserae/tensor';
-import { tf as tensor } from '@tesserae/tensor';
+import { ops, tf } from '@tesserae/tensor';
 
 /** mse(x, sg(q)) over all elements of unmasked rows: gradient 2(x − q)/numel to the latents. */
 export function commitmentLoss(latents: tf.Tensor2D, codes: tf.Tensor2D, weights?: tf.Tensor1D): tf.Scalar {
@@ -25,6 +23,6 @@ function meanSquare(difference: tf.Tensor2D, weights?: tf.Tensor1D): tf.Scalar {
   const [count, dim] = difference.shape;
   const kept = weights.reshape([count, 1]).greater(0);
   // `where` before the square keeps NaN padding out of the value and out of the gradient.
-  const squares = tensor.where(kept, difference, tensor.zerosLike(difference)).square();
+  const squares = tf.where(kept, difference, tf.zerosLike(difference)).square();
   return squares.sum().div(weights.sum().maximum(1).mul(dim)) as tf.Scalar;
 }
