@@ -34,9 +34,9 @@ test('refuses indices that are no integers and sizes that are none', () => {
   expect(() => codeCounts(tf.tensor1d([0, 1], 'int32'), 2.5)).toThrow('must be a positive integer, got 2.5');
 });
 
-test('leaves nothing behind', async () => {
+test('leaves nothing behind', () => {
   const indices = tf.tensor1d([0, 1, 0, 2], 'int32');
-  await expectNoLeak(() => {
+  expectNoLeak(() => {
     codebookUsage(indices, 4).dispose();
     perplexity(indices, 4).dispose();
   });

@@ -64,9 +64,9 @@ test('refuses shapes that differ, pictures smaller than the window and a range o
   expect(() => ssim(a, a, { range: 0 })).toThrow('range must be a positive number, got 0');
 });
 
-test('leaves nothing behind', async () => {
+test('leaves nothing behind', () => {
   const a = pictures(fixture.pictures);
-  await expectNoLeak(() => {
+  expectNoLeak(() => {
     ssim(a, a).dispose();
     psnr(a, a).dispose();
   });

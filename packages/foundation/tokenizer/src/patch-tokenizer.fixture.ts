@@ -9,6 +9,7 @@ import { checkTokenRange, checkTokens, type DiscreteTokenSpec } from './spec.ts'
 import type { TokenizerFactory } from './factory.ts';
 import type { TokenizerLoss, TokenizerLossOptions, TrainableTokenizer } from './trainable.ts';
 
+/** Which promise a `PatchTokenizer` breaks. */
 export type Fault =
   | 'none'
   | 'wrong-kind'
@@ -41,6 +42,7 @@ class Codebook extends Module {
   readonly codes: tf.Variable = tf.tidy(() => buffer(random.normal(random.next(), [8, DIM], { std: 0.5 })));
 }
 
+/** See the file's header. */
 export class PatchTokenizer extends Tokenizer implements TrainableTokenizer {
   override readonly kind: string;
   override readonly spec: DiscreteTokenSpec;

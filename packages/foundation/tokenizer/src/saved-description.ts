@@ -65,7 +65,7 @@ export function parseDescription(text: string, source: string): SavedDescription
   }
   if (value.version !== VERSION) {
     return fail(
-      `has version ${String(value.version)}, this package reads version ${VERSION}; update @tesserae/tokenizer`,
+      `has version ${JSON.stringify(value.version)}, this package reads version ${VERSION}; update @tesserae/tokenizer`,
     );
   }
   const { kind, config, spec } = value;

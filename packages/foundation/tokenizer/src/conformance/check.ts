@@ -38,5 +38,5 @@ export interface Check {
   readonly name: string;
   /** The promise, in a sentence. */
   readonly promise: string;
-  run(subject: Subject): Promise<Finding>;
+  run(subject: Subject): Finding | Promise<Finding>;
 }

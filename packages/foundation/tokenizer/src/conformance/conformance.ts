@@ -4,7 +4,7 @@
  * Free of any test framework: it returns a report, and a test asserts `report.passed`. Each promise is a small check in
  * `checks/`; adding one is a file there and a line in the list below.
  */
-import { random, scope, tf, tree } from '@tesserae/tensor';
+import { random, scope, tree, type tf } from '@tesserae/tensor';
 import type { TokenizerFactory } from '../factory.ts';
 import { Tokenizer, type TokenizerConfig } from '../tokenizer.ts';
 import { isTrainable } from '../trainable.ts';

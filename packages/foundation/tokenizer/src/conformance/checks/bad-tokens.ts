@@ -5,7 +5,7 @@ import { sound, type Check, type Finding } from '../check.ts';
 export const badTokens: Check = {
   name: 'bad-tokens',
   promise: 'decode refuses tokens of another dtype or shape, and ids outside the vocabulary, naming what it got',
-  async run({ tokenizer }): Promise<Finding> {
+  run({ tokenizer }): Finding {
     const { spec } = tokenizer;
     const shape = tokensShape(spec, 2);
     const dtype = spec.kind === 'discrete' ? 'int32' : 'float32';

@@ -6,7 +6,7 @@ import { build } from '../training.ts';
 export const description: Check = {
   name: 'description',
   promise: 'kind, spec and config describe the tokenizer: create(config) builds one with the same spec',
-  async run({ tokenizer, factory, samples }) {
+  run({ tokenizer, factory, samples }) {
     const { spec, config } = tokenizer;
     validateSpec(spec);
     const given = samples.shape.slice(1);

@@ -5,7 +5,7 @@ import { build, trainingLoss } from '../training.ts';
 export const memory: Check = {
   name: 'memory',
   promise: 'encode, decode, loss and prepare leave no tensors behind but their results, and dispose frees everything',
-  async run({ tokenizer, trainable, factory, config, samples, seed }) {
+  run({ tokenizer, trainable, factory, config, samples, seed }) {
     const tokens = tokenizer.encode(samples);
     using key = random.key(seed);
     const work: [string, () => void][] = [

@@ -5,7 +5,7 @@ import { sound, type Check } from '../check.ts';
 export const oddSizes: Check = {
   name: 'odd-sizes',
   promise: 'signals of other sizes round-trip to their own shape, or are refused with an error that names the size',
-  async run({ tokenizer, samples }) {
+  run({ tokenizer, samples }) {
     const shape = samples.shape;
     for (let axis = 1; axis < shape.length; axis++) {
       for (const change of [1, -1]) {

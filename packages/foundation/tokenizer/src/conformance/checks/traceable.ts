@@ -4,7 +4,7 @@ import { sound, type Check } from '../check.ts';
 export const traceable: Check = {
   name: 'traceable',
   promise: 'encode, decode and loss read no values, so they can run inside compile',
-  async run({ tokenizer, trainable, samples, seed }) {
+  run({ tokenizer, trainable, samples, seed }) {
     const tokens = tokenizer.encode(samples);
     const step = tf.scalar(0);
     const key = random.key(seed);

@@ -1,4 +1,4 @@
-import { tf } from '@tesserae/tensor';
+import type { tf } from '@tesserae/tensor';
 import { sound, type Check } from '../check.ts';
 import { difference } from '../compare.ts';
 import { snapshot, trainingLoss } from '../training.ts';
