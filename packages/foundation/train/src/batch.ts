@@ -18,8 +18,11 @@ export type OnDevice<B> = B extends HostArray
       ? { -readonly [K in keyof B]: OnDevice<B[K]> }
       : B;
 
-/** What `fit` reads batches from: a loader of `@tesserae/data`, or anything that can be iterated. */
-export interface BatchSource<B> extends AsyncIterable<B> {
+/** What `fit` reads batches from: a loader of `@tesserae/data`, an array, or anything else that can be iterated. */
+export type BatchSource<B> = (AsyncIterable<B> | Iterable<B>) & Positioned;
+
+/** A source that knows where it is. */
+export interface Positioned {
   /** Position as plain JSON. Without it, a resumed run reads from the start again, and says so. */
   state?(): unknown;
   /** Continues from a position. */
@@ -59,7 +62,7 @@ export function upload<B>(batch: B): UploadedBatch<B> {
 /** Reads a source over and over: when it ends, it is started again. */
 export class EndlessReader<B> {
   readonly #source: BatchSource<B>;
-  #iterator: AsyncIterator<B> | undefined;
+  #iterator: AsyncIterator<B> | Iterator<B> | undefined;
 
   constructor(source: BatchSource<B>) {
     this.#source = source;
@@ -69,7 +72,7 @@ export class EndlessReader<B> {
   async next(): Promise<B> {
     for (const fresh of [false, true]) {
       if (fresh) this.#iterator = undefined;
-      this.#iterator ??= this.#source[Symbol.asyncIterator]();
+      this.#iterator ??= iterate(this.#source);
       const result = await this.#iterator.next();
       if (result.done !== true) return result.value;
     }
@@ -80,4 +83,8 @@ export class EndlessReader<B> {
   async close(): Promise<void> {
     await this.#iterator?.return?.();
   }
+}
+
+function iterate<B>(source: BatchSource<B>): AsyncIterator<B> | Iterator<B> {
+  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }

@@ -8,7 +8,7 @@ export interface EvaluatorConfig<B> {
   /** As given to `fit`; it gets `training: false`. */
   readonly loss: Loss<OnDevice<B>>;
   /** One pass: a loader with `epochs: 1`, an array of batches, …. */
-  readonly data: BatchSource<B> | Iterable<B>;
+  readonly data: BatchSource<B>;
   /** At most this many batches. Default all. */
   readonly batches?: number;
   /** Of any random draws; the same in each run. Default 0. */

@@ -34,7 +34,7 @@ export interface FitOptions<B> {
   readonly model: Module;
   /** The objective. Runs inside `compile`: it reads no values. Dropout draws from the ambient key. */
   readonly loss: Loss<OnDevice<B>>;
-  /** Batches. With `state` and `restore` a run can be resumed exactly. */
+  /** Batches; when they end, they start again. With `state` and `restore` a run can be resumed exactly. */
   readonly data: BatchSource<B>;
   /** Initialised by `fit`, unless it has been. Its state stays with the caller: `dispose` it after. */
   readonly optimizer: Optimizer;

@@ -4,7 +4,14 @@ export type { FitMoment, FitOptions, FitResult, HistoryEntry, Intervals } from '
 export type { Loss, LossContext, LossResult } from './train-step.ts';
 export { NonFiniteError } from './figures.ts';
 export { Evaluator, type EvaluatorConfig } from './evaluate.ts';
-export { upload, type BatchSource, type HostArray, type OnDevice, type UploadedBatch } from './batch.ts';
+export {
+  upload,
+  type BatchSource,
+  type HostArray,
+  type OnDevice,
+  type Positioned,
+  type UploadedBatch,
+} from './batch.ts';
 
 export {
   CheckpointError,

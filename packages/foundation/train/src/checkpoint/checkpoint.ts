@@ -61,6 +61,12 @@ export async function saveCheckpoint(folder: string, input: CheckpointInput): Pr
   const temporary = temporarySibling(target);
   try {
     await mkdir(dirname(target), { recursive: true });
+    if ((await exists(target)) && !(await exists(join(target, 'state.json')))) {
+      throw new WriteError(
+        target,
+        new Error('something that is not a checkpoint is in the way. Move it, or save elsewhere.'),
+      );
+    }
     await removeLeftovers(target);
     await mkdir(temporary);
     const files: [string, { bytes: number; sha256: string }][] = [];

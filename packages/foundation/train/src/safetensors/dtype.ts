@@ -40,8 +40,8 @@ export interface HostValues {
  * @throws SafetensorsError for a format without a counterpart, or an integer that does not fit.
  */
 export function decodeValues(bytes: Uint8Array, format: string, where: string): Omit<HostValues, 'shape'> {
-  // A copy, so that the view is aligned and does not hold on to the whole file.
-  const buffer = bytes.slice().buffer;
+  // A copy, so that the view is aligned and does not hold on to the whole file (a Buffer's `slice` would be a view).
+  const { buffer } = new Uint8Array(bytes);
   switch (format) {
     case 'F32':
       return { data: new Float32Array(buffer), dtype: 'float32' };

@@ -71,11 +71,11 @@ export function parseHeader(bytes: Uint8Array, bufferBytes: number, file: string
   const tensors: [string, TensorInfo][] = [];
   for (const [name, entry] of Object.entries(parsed)) {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
-      fail(`header entry '${name}' must be an object, got ${JSON.stringify(entry)}.`);
+      fail(`header entry '${name}' must be an object, got ${shown(entry)}.`);
     }
     if (name === '__metadata__') {
       for (const [key, value] of Object.entries(entry as object)) {
-        if (typeof value !== 'string') fail(`metadata '${key}' must be a string, got ${JSON.stringify(value)}.`);
+        if (typeof value !== 'string') fail(`metadata '${key}' must be a string, got ${shown(value)}.`);
         metadata.push([key, value as string]);
       }
     } else {
@@ -107,10 +107,10 @@ function parseInfo(name: string, entry: Record<string, unknown>, bufferBytes: nu
   const unknown = Object.keys(entry).find((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
   if (unknown !== undefined) fail(`tensor '${name}' has the unknown entry '${unknown}'.`);
   const bytesEach = typeof dtype === 'string' ? DTYPE_BYTES.get(dtype) : undefined;
-  if (bytesEach === undefined) return fail(`tensor '${name}' has the unknown dtype ${JSON.stringify(dtype)}.`);
-  if (!isSizes(shape)) return fail(`tensor '${name}' has the shape ${JSON.stringify(shape)}: not a list of sizes.`);
+  if (bytesEach === undefined) return fail(`tensor '${name}' has the unknown dtype ${shown(dtype)}.`);
+  if (!isSizes(shape)) return fail(`tensor '${name}' has the shape ${shown(shape)}: not a list of sizes.`);
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return fail(`tensor '${name}' has the data_offsets ${JSON.stringify(offsets)}: not a pair of offsets.`);
+    return fail(`tensor '${name}' has the data_offsets ${shown(offsets)}: not a pair of offsets.`);
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > bufferBytes) {
@@ -123,6 +123,16 @@ function parseInfo(name: string, entry: Record<string, unknown>, bufferBytes: nu
     fail(`tensor '${name}' of ${String(dtype)} [${shape.join(', ')}] needs ${expected} bytes, but has ${end - begin}.`);
   }
   return { format: dtype as string, shape, begin, end };
+}
+
+/** A value in a message: short, and without recursion, since the value may be nested as deeply as the file is long. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 8).map((item) => (typeof item === 'object' && item !== null ? '…' : shown(item)));
+    return `[${items.join(', ')}${value.length > 8 ? ', …' : ''}]`;
+  }
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 80);
 }
 
 function isSizes(value: unknown): value is number[] {
