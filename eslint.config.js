@@ -53,7 +53,9 @@ const layers = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/out-tsc/', '**/node_modules/', '**/runs/', '**/coverage/', '.nx/', '.gpu/', '**/.cache/'] },
+  {
+    ignores: ['**/dist/', '**/out-tsc/', '**/node_modules/', '**/runs/', '**/coverage/', '.nx/', '.gpu/', '**/.cache/'],
+  },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
