@@ -1,7 +1,7 @@
 /** A small regression that learns quickly: for the tests of this package. */
 import { Dropout, Linear, Module } from '@tesserae/nn';
 import { random, tf } from '@tesserae/tensor';
-import type { BatchSource, HostArray } from '../batch.ts';
+import type { HostArray, Positioned } from '../batch.ts';
 import type { LossResult } from '../train-step.ts';
 
 /** What the toy's loader hands out. */
@@ -31,7 +31,7 @@ export function createToy(): Toy {
 }
 
 /** Batch i is a function of i; the position can be saved and restored. */
-export class ToyLoader implements BatchSource<ToyBatch> {
+export class ToyLoader implements AsyncIterable<ToyBatch>, Positioned {
   position = 0;
 
   state(): { position: number } {
