@@ -59,6 +59,16 @@ export const binaryGradients: tf.GradConfig[] = [
     (dy, a, b) => where(tf.lessEqual(a, b), dy),
     (dy, a, b) => where(tf.greater(a, b), dy),
   ),
+  // Whole-number division of floats is flat. For integers it is what tf.div runs, and TensorFlow.js differentiates it as
+  // the division that it rounds.
+  gradient('FloorDiv', { inputs: ['a', 'b'] }, (dy, [a, b]) => {
+    const integer = a.dtype !== 'float32';
+    const quotient = (): tf.Tensor => tf.div(float(a), tf.square(float(b)));
+    return {
+      a: () => (integer ? unbroadcast(tf.div(dy, float(b)), a.shape) : zeros(a.shape)),
+      b: () => (integer ? unbroadcast(tf.neg(tf.mul(dy, quotient())), b.shape) : zeros(b.shape)),
+    };
+  }),
   // mod(a, b) = a - b floor(a / b)
   binary(
     'Mod',
@@ -94,16 +104,7 @@ export const binaryGradients: tf.GradConfig[] = [
     t: () => where(condition, dy),
     e: () => where(tf.logicalNot(condition), dy),
   })),
-  ...[
-    'Equal',
-    'NotEqual',
-    'Greater',
-    'GreaterEqual',
-    'Less',
-    'LessEqual',
-    'LogicalAnd',
-    'LogicalOr',
-    'LogicalXor',
-    'FloorDiv',
-  ].map(flat),
+  ...['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr', 'LogicalXor'].map(
+    flat,
+  ),
 ];

@@ -72,15 +72,22 @@ const patched = new WeakSet<WasmBackend>();
 export function readComplex(backend: WasmBackend): void {
   if (patched.has(backend)) return;
   patched.add(backend);
-  const readSync = backend.readSync.bind(backend);
-  backend.readSync = (dataId) => {
+  const readSync = backend.readSync.bind(backend) as (
+    dataId: tf.DataId,
+    ...range: never[]
+  ) => tf.backend_util.BackendValues;
+  // The backend's own kernels read a part with two further arguments.
+  backend.readSync = (dataId, ...range: never[]) => {
     const entry = backend.dataIdMap.get(dataId) as unknown as { dtype: tf.DataType; shape: number[] };
-    if (entry.dtype !== 'complex64') return readSync(dataId);
+    if (entry.dtype !== 'complex64') return readSync(dataId, ...range);
     return parts(backend, { dataId, shape: entry.shape, dtype: 'complex64' }).slice();
   };
-  const read = backend.read.bind(backend);
-  backend.read = (dataId) => {
+  const read = backend.read.bind(backend) as (
+    dataId: tf.DataId,
+    ...range: never[]
+  ) => Promise<tf.backend_util.BackendValues>;
+  backend.read = (dataId, ...range: never[]) => {
     const entry = backend.dataIdMap.get(dataId) as unknown as { dtype: tf.DataType };
-    return entry.dtype === 'complex64' ? Promise.resolve(backend.readSync(dataId)) : read(dataId);
+    return entry.dtype === 'complex64' ? Promise.resolve(backend.readSync(dataId)) : read(dataId, ...range);
   };
 }

@@ -166,6 +166,12 @@ function transposePhase(
   }
 }
 
+/** Whether dy has the shape that the forward pass would have given it; some callers of conv2dTranspose do without. */
+export function hasForwardShape({ inputs, attrs }: KernelArgs): boolean {
+  const { dy, filter } = inputs as { dy: tf.TensorInfo; filter: tf.TensorInfo };
+  return tf.util.arraysEqual(convInfo(attrs, attrs['inputShape'] as number[], filter.shape).outShape, dy.shape);
+}
+
 /** Conv2DBackpropInput: dy [B, H', W', K], filter [kh, kw, C, K] -> [B, H, W, C]. NHWC only. */
 export function conv2dBackpropInput({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   const { dy, filter } = inputs as { dy: tf.TensorInfo; filter: tf.TensorInfo };

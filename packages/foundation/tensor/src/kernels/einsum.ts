@@ -12,23 +12,14 @@ interface Operand {
 
 /** Computes an einsum of one or two tensors with ops. Labels may not repeat within an operand. */
 export function einsum(equation: string, tensors: readonly tf.Tensor[]): tf.Tensor {
+  // Messages for malformed equations are those of TensorFlow.js.
+  const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(equation, tensors.length);
+  tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors as tf.Tensor[]);
   const [left = '', output = ''] = equation.replaceAll(/\s/g, '').split('->');
   const terms = left.split(',');
-  if (terms.length !== tensors.length || tensors.length > 2) {
-    throw new Error(
-      `einsum: expected one or two tensors, as many as the terms of the equation, received ${tensors.length} for ` +
-        `"${equation}". Contract more than two in steps.`,
-    );
-  }
-  const operands = tensors.map((x, i): Operand => {
-    const labels = terms[i] ?? '';
-    if (labels.length !== x.rank || new Set(labels).size !== labels.length) {
-      throw new Error(
-        `einsum: expected one distinct label an axis, received "${labels}" in "${equation}" for shape [${x.shape}].`,
-      );
-    }
-    return sumAlone({ x, labels }, output + terms.filter((_, j) => j !== i).join(''));
-  });
+  const operands = tensors.map((x, i): Operand =>
+    sumAlone({ x, labels: terms[i] ?? '' }, output + terms.filter((_, j) => j !== i).join('')),
+  );
   const [a, b] = operands as [Operand, Operand | undefined];
   if (b === undefined) return ordered(a, output);
 
@@ -37,17 +28,8 @@ export function einsum(equation: string, tensors: readonly tf.Tensor[]): tf.Tens
   const rows = [...a.labels].filter((l) => !b.labels.includes(l));
   const columns = [...b.labels].filter((l) => !a.labels.includes(l));
   const size = (label: string): number => {
-    const sizes = [a, b].flatMap(({ x, labels }) => {
-      const axis = labels.indexOf(label);
-      return axis < 0 ? [] : [x.shape[axis] ?? 1];
-    });
-    if (new Set(sizes).size > 1) {
-      throw new Error(
-        `einsum: expected one size for label "${label}" of "${equation}", received ${sizes.join(' and ')} in shapes ` +
-          `[${a.x.shape}] and [${b.x.shape}].`,
-      );
-    }
-    return sizes[0] ?? 1;
+    const { x, labels } = a.labels.includes(label) ? a : b;
+    return x.shape[labels.indexOf(label)] ?? 1;
   };
   const product = (labels: readonly string[]): number => labels.reduce((n, label) => n * size(label), 1);
   const left3 = tf.reshape(ordered(a, [...batch, ...rows, ...inner].join('')), [

@@ -24,7 +24,8 @@ export function gather({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   for (const index of at) {
     if (index < 0 || index >= dimSize) {
       throw new Error(
-        `gather: expected indices in [0, ${dimSize}), received ${index}, for x of shape [${x.shape}] along axis ${axis}.`,
+        `GatherV2: the index value ${index} is not in [0, ${dimSize - 1}], the range of axis ${axis} of x with shape ` +
+          `[${x.shape}].`,
       );
     }
   }

@@ -8,10 +8,28 @@ import type { KernelArgs } from './wasmBackend.ts';
 /** A kernel function of this folder. */
 export type Kernel = (args: KernelArgs) => tf.TensorInfo | tf.TensorInfo[];
 
-/** Enters a kernel, replacing the one that is there. */
-export function replaceKernel(backendName: string, kernelName: string, kernel: Kernel): void {
-  if (tf.getKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
-  tf.registerKernel({ kernelName, backendName, kernelFunc: kernel as unknown as tf.KernelFunc });
+/**
+ * Enters a kernel, replacing the one that is there.
+ *
+ * @param setup run with the backend when it starts again after `tf.engine().reset()`
+ */
+export function replaceKernel(
+  backendName: string,
+  kernelName: string,
+  kernel: Kernel,
+  setup?: (backend: object) => void,
+): void {
+  const replaced = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
+  if (replaced !== undefined) tf.unregisterKernel(kernelName, backendName);
+  // The set-up of the replaced kernel stays, since its function may still be called.
+  const setupFunc = setup ?? replaced?.setupFunc;
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: kernel as unknown as tf.KernelFunc,
+    ...(setupFunc === undefined ? {} : { setupFunc }),
+    ...(replaced?.disposeFunc === undefined ? {} : { disposeFunc: replaced.disposeFunc }),
+  });
 }
 
 /** The kernel that is there now, to be called by one that replaces it. */

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { complex, complexAbs, fourierKernel, partKernel, readComplex } from './complex.ts';
-import { conv2dBackpropFilter, conv2dBackpropInput } from './convolution.ts';
+import { conv2dBackpropFilter, conv2dBackpropInput, hasForwardShape } from './convolution.ts';
 import { conv3d, conv3dBackpropFilter, conv3dBackpropInput } from './convolution3d.ts';
 import { einsumKernel } from './cpuRepairs.ts';
 import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise.ts';
@@ -16,7 +16,7 @@ import { batchMatMul } from './matmul.ts';
 import { castToBool, oneHot, reverse, slice, splitV, stridedSlice, tile } from './movement.ts';
 import { sumOfRows } from './reduction.ts';
 import { composed, presentKernel, replaceKernel, type Kernel } from './register.ts';
-import { sizeOf, values, type KernelArgs, type WasmBackend } from './wasmBackend.ts';
+import { reshaped, sizeOf, values, type KernelArgs, type WasmBackend } from './wasmBackend.ts';
 
 const replace = (kernelName: string, kernel: Kernel): void => replaceKernel('wasm', kernelName, kernel);
 const present = (kernelName: string): Kernel => presentKernel('wasm', kernelName);
@@ -25,7 +25,10 @@ const present = (kernelName: string): Kernel => presentKernel('wasm', kernelName
 const complexKernels = ['Add', 'Sub', 'Multiply', 'Concat', 'ZerosLike', 'OnesLike', 'Cast'];
 
 /** Kernels replaced here that also take strings, whose values are not on the heap. */
-const stringKernels = ['Slice', 'SplitV', 'StridedSlice', 'Reverse', 'Tile', 'Select', 'Equal', 'NotEqual'];
+const stringKernels = [
+  ...['Slice', 'SplitV', 'StridedSlice', 'Reverse', 'Tile', 'Select'],
+  ...['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'],
+];
 
 /** Whether the smaller operand is a scalar, or the last axes of the other: what the compiled loops are fast at. */
 function plainBroadcast(a: tf.TensorInfo, b: tf.TensorInfo): boolean {
@@ -51,9 +54,29 @@ function matrixKernels(): void {
 
   const input2d = present('Conv2DBackpropInput');
   const channelsLast = ({ attrs }: KernelArgs): boolean => (attrs['dataFormat'] ?? 'NHWC') === 'NHWC';
-  replace('Conv2DBackpropInput', (args) => (channelsLast(args) ? conv2dBackpropInput(args) : input2d(args)));
+  replace('Conv2DBackpropInput', (args) =>
+    channelsLast(args) && hasForwardShape(args) ? conv2dBackpropInput(args) : input2d(args),
+  );
   const filterOnHost = hostKernel('Conv2DBackpropFilter') as unknown as Kernel;
   replace('Conv2DBackpropFilter', (args) => (channelsLast(args) ? conv2dBackpropFilter(args) : filterOnHost(args)));
+
+  const conv2d = present('Conv2D');
+  const conv2dChannelsFirst = channelsFirst('Conv2D');
+  replace('Conv2D', (args) => (channelsLast(args) ? conv2d(args) : conv2dChannelsFirst(args)));
+  for (const [fused, plain] of [
+    ['FusedConv2D', 'Conv2D'],
+    ['FusedDepthwiseConv2D', 'DepthwiseConv2dNative'],
+  ] as const) {
+    const compiled = present(fused);
+    const parts = fusedConvolution(plain);
+    replace(fused, (args) => {
+      const { bias, preluActivationWeights } = args.inputs as Record<string, tf.TensorInfo | undefined>;
+      // The kernel looks at the shape that the memory was made with.
+      const plainBias =
+        bias === undefined || (args.backend.dataIdMap.get(bias.dataId) as unknown as tf.TensorInfo).shape.length === 1;
+      return plainBias && preluActivationWeights === undefined && channelsLast(args) ? compiled(args) : parts(args);
+    });
+  }
 
   replace('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
   replace('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
@@ -75,10 +98,33 @@ function matrixKernels(): void {
   );
 }
 
+/** Convolutions with channels first, which the backend refuses: turned to channels last and back. */
+function channelsFirst(kernelName: string): Kernel {
+  return composed((inputs, attrs) => {
+    const x = tf.transpose(inputs['x'] as tf.Tensor, [0, 2, 3, 1]);
+    const y = tf.engine().runKernel(kernelName, { ...inputs, x }, { ...attrs, dataFormat: 'NHWC' } as tf.NamedAttrMap);
+    return tf.transpose(y as tf.Tensor, [0, 3, 1, 2]);
+  });
+}
+
+/** A fused convolution as its parts, for what the fused kernel refuses: other biases than one number a channel. */
+function fusedConvolution(kernelName: string): Kernel {
+  return composed(({ x, filter, bias, preluActivationWeights }, attrs) => {
+    const inputs = { x: x as tf.Tensor, filter: filter as tf.Tensor };
+    let y = tf.engine().runKernel(kernelName, inputs, attrs as tf.NamedAttrMap) as tf.Tensor;
+    if (bias !== undefined) y = tf.add(y, attrs['dataFormat'] === 'NCHW' ? tf.reshape(bias, [-1, 1, 1]) : bias);
+    return activated(y, attrs, preluActivationWeights);
+  });
+}
+
 function fusedMatMul(inputs: Record<string, tf.Tensor | undefined>, attrs: Record<string, unknown>): tf.Tensor {
   const { a, b, bias, preluActivationWeights: weights } = inputs;
   let y = tf.matMul(a as tf.Tensor, b as tf.Tensor, attrs['transposeA'] === true, attrs['transposeB'] === true);
   if (bias !== undefined) y = tf.add(y, bias);
+  return activated(y, attrs, weights);
+}
+
+function activated(y: tf.Tensor, attrs: Record<string, unknown>, weights: tf.Tensor | undefined): tf.Tensor {
   switch (attrs['activation']) {
     case 'relu':
       return tf.relu(y);
@@ -126,11 +172,8 @@ function elementwiseKernels(): void {
     const compiled = present(name);
     replace(name, (args) => ((args.inputs['x'] as tf.TensorInfo).dtype === 'float32' ? kernel(args) : compiled(args)));
   }
+  replace('ClipByValue', clip);
   // For integers these take the bits for a float.
-  const clip = present('ClipByValue');
-  replace('ClipByValue', (args) =>
-    (args.inputs['x'] as tf.TensorInfo).dtype === 'int32' ? clipIntegers(args) : clip(args),
-  );
   for (const [name, answer] of [
     ['IsNan', 0],
     ['IsInf', 0],
@@ -147,7 +190,8 @@ function elementwiseKernels(): void {
   }
 }
 
-function clipIntegers({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
+/** The backend's own takes integers for floats, and turns NaN into the lower bound. */
+function clip({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   const { x } = inputs as { x: tf.TensorInfo };
   const { clipValueMin, clipValueMax } = attrs as unknown as tf.ClipByValueAttrs;
   const out = backend.makeOutput(x.shape, x.dtype);
@@ -188,8 +232,41 @@ function movementKernels(): void {
 const someInput = ({ inputs }: KernelArgs, dtype: tf.DataType): boolean =>
   Object.values(inputs).some((x) => x?.dtype === dtype);
 
+/** A second reference to the same memory, where the backend would copy. Every tensor that a gradient saves is one. */
+function identity(args: KernelArgs, compiled: Kernel): ReturnType<Kernel> {
+  const { x } = args.inputs as { x: tf.TensorInfo };
+  return x.dtype === 'string' ? compiled(args) : reshaped(args.backend, x, x.shape);
+}
+
+/** Border that the pooling kernels of XNNPACK read beyond: as wide as the window. */
+function wideBorder({ inputs, attrs }: KernelArgs): boolean {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const { padInfo, effectiveFilterHeight, effectiveFilterWidth } = tf.backend_util.computePool2DInfo(
+    x.shape as [number, number, number, number],
+    attrs['filterSize'] as number,
+    attrs['strides'] as number,
+    1,
+    attrs['pad'] as 'same',
+    attrs['dimRoundingMode'] as 'floor',
+  );
+  return (
+    Math.max(padInfo.top, padInfo.bottom) >= effectiveFilterHeight ||
+    Math.max(padInfo.left, padInfo.right) >= effectiveFilterWidth
+  );
+}
+
 function complexAndHostKernels(): void {
-  replace('Complex', complex);
+  const copy = present('Identity');
+  replace('Identity', (args) => identity(args, copy));
+  for (const name of ['AvgPool', 'MaxPool']) {
+    const compiled = present(name);
+    const onHost = hostKernel(name) as unknown as Kernel;
+    replace(name, (args) => (wideBorder(args) ? onHost(args) : compiled(args)));
+  }
+  const fill = present('Fill');
+  const fillOnHost = hostKernel('Fill') as unknown as Kernel;
+  replace('Fill', (args) => (typeof args.attrs['value'] === 'string' ? fillOnHost(args) : fill(args)));
+  replaceKernel('wasm', 'Complex', complex, (backend) => readComplex(backend as WasmBackend));
   replace('Real', partKernel(0));
   replace('Imag', partKernel(1));
   replace('ComplexAbs', complexAbs);
