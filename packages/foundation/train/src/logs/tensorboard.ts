@@ -77,7 +77,7 @@ export class TensorBoardWriter {
 }
 
 /** A TFRecord. */
-export function record(data: Uint8Array): Uint8Array {
+function record(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(16 + data.length);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
