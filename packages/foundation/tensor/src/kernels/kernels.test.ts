@@ -182,6 +182,22 @@ const convolutionCases: Case[] = paddings.flatMap((pad) =>
 );
 convolutionCases.push(
   [
+    'conv2d, channels first',
+    () =>
+      tf.conv2d(
+        v(1, 3, 6, 5) as tf.Tensor4D,
+        w(3, 2, 3, 4) as tf.Tensor4D,
+        1,
+        [
+          [0, 0],
+          [0, 0],
+          [1, 0],
+          [0, 2],
+        ],
+        'NCHW',
+      ),
+  ],
+  [
     'conv2dTranspose',
     () => tf.conv2dTranspose(v(2, 4, 5, 3) as tf.Tensor4D, w(4, 4, 2, 3) as tf.Tensor4D, [2, 8, 10, 2], 2, 'same'),
   ],
@@ -308,6 +324,11 @@ const elementwiseCases: Case[] = [
       tf.greater(ints([3, -1], [2, 1]), ints([0, 5, 2], [1, 3])),
     ],
   ],
+  ['prelu', () => [[4], [1], [3, 1], [2, 3, 4], []].map((shape) => tf.prelu(v(2, 3, 4), w(...shape)))],
+  ['clipping NaN', () => tf.clipByValue(tf.tensor1d([NaN, 5, -5]), -1, 1)],
+  ['clone', () => [tf.clone(v(2)), tf.clone(tf.complex(v(2), w(2))), tf.clone(tf.tensor1d(['a']))]],
+  ['bincount of rank 2', () => tf.bincount(ints([0, 2, 2, 1], [2, 2]) as tf.Tensor1D, tf.tensor1d([]), 3)],
+  ['pooling with a border as wide as the window', () => tf.maxPool(v(1, 2, 2, 3) as tf.Tensor4D, 1, 2, 1)],
   ['tanh', () => tf.tanh(tf.mul(v(300), 10)), 1e-6],
   ['tanh near zero', () => tf.mul(tf.tanh(tf.mul(v(300), 1e-3)), 1e3), 1e-6],
   ['sin and cos', () => [tf.sin(tf.mul(v(50), 30)), tf.cos(tf.mul(v(50), 30))], 1e-6],

@@ -27,7 +27,7 @@ const complexKernels = ['Add', 'Sub', 'Multiply', 'Concat', 'ZerosLike', 'OnesLi
 /** Kernels replaced here that also take strings, whose values are not on the heap. */
 const stringKernels = [
   ...['Slice', 'SplitV', 'StridedSlice', 'Reverse', 'Tile', 'Select'],
-  ...['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'],
+  ...['SparseToDense', 'Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'],
 ];
 
 /** Whether the smaller operand is a scalar, or the last axes of the other: what the compiled loops are fast at. */
@@ -102,7 +102,10 @@ function matrixKernels(): void {
 function channelsFirst(kernelName: string): Kernel {
   return composed((inputs, attrs) => {
     const x = tf.transpose(inputs['x'] as tf.Tensor, [0, 2, 3, 1]);
-    const y = tf.engine().runKernel(kernelName, { ...inputs, x }, { ...attrs, dataFormat: 'NHWC' } as tf.NamedAttrMap);
+    const { pad } = attrs;
+    const last = Array.isArray(pad) ? [pad[0], pad[2], pad[3], pad[1]] : pad;
+    const turned = { ...attrs, pad: last, dataFormat: 'NHWC' } as tf.NamedAttrMap;
+    const y = tf.engine().runKernel(kernelName, { ...inputs, x }, turned);
     return tf.transpose(y as tf.Tensor, [0, 3, 1, 2]);
   });
 }
@@ -112,8 +115,11 @@ function fusedConvolution(kernelName: string): Kernel {
   return composed(({ x, filter, bias, preluActivationWeights }, attrs) => {
     const inputs = { x: x as tf.Tensor, filter: filter as tf.Tensor };
     let y = tf.engine().runKernel(kernelName, inputs, attrs as tf.NamedAttrMap) as tf.Tensor;
-    if (bias !== undefined) y = tf.add(y, attrs['dataFormat'] === 'NCHW' ? tf.reshape(bias, [-1, 1, 1]) : bias);
-    return activated(y, attrs, preluActivationWeights);
+    // One number a channel lines up with the first of the last three axes when channels come first.
+    const aligned = (t: tf.Tensor): tf.Tensor =>
+      attrs['dataFormat'] === 'NCHW' && t.rank === 1 ? tf.reshape(t, [-1, 1, 1]) : t;
+    if (bias !== undefined) y = tf.add(y, aligned(bias));
+    return activated(y, attrs, preluActivationWeights && aligned(preluActivationWeights));
   });
 }
 
@@ -168,6 +174,16 @@ function elementwiseKernels(): void {
     });
   }
   replace('Select', select as unknown as Kernel);
+  const prelu = present('Prelu');
+  const preluOfAny = composed(({ x, alpha }) => {
+    const [value, slope] = [x as tf.Tensor, alpha as tf.Tensor];
+    return tf.where(tf.greater(value, 0), value, tf.mul(value, slope));
+  });
+  // The compiled one takes one slope for each element of the last axis, whatever the shape of alpha.
+  replace('Prelu', (args) => {
+    const { x, alpha } = args.inputs as { x: tf.TensorInfo; alpha: tf.TensorInfo };
+    return alpha.shape.length === 1 && alpha.shape[0] === x.shape.at(-1) ? prelu(args) : preluOfAny(args);
+  });
   for (const [name, kernel] of Object.entries({ Tanh: tanh, Sin: sin, Cos: cos })) {
     const compiled = present(name);
     replace(name, (args) => ((args.inputs['x'] as tf.TensorInfo).dtype === 'float32' ? kernel(args) : compiled(args)));
@@ -263,6 +279,11 @@ function complexAndHostKernels(): void {
     const onHost = hostKernel(name) as unknown as Kernel;
     replace(name, (args) => (wideBorder(args) ? onHost(args) : compiled(args)));
   }
+  const bincount = present('Bincount');
+  replace('Bincount', (args) => {
+    const { x } = args.inputs as { x: tf.TensorInfo };
+    return bincount({ ...args, inputs: { ...args.inputs, x: { ...x, shape: [sizeOf(x.shape)] } } });
+  });
   const fill = present('Fill');
   const fillOnHost = hostKernel('Fill') as unknown as Kernel;
   replace('Fill', (args) => (typeof args.attrs['value'] === 'string' ? fillOnHost(args) : fill(args)));
