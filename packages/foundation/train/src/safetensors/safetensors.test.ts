@@ -22,6 +22,15 @@ function file(header: unknown, buffer: Uint8Array | number[] = [], length?: bigi
   return bytes;
 }
 
+/** `save_file({...}, metadata={'a': 'b'})` of an f16, f64, i64, u8, bool and a scalar f32 array. */
+const PYTHON =
+  'cAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJhIjoiYiJ9LCJpNjQiOnsiZHR5cGUiOiJJNjQiLCJzaGFwZSI6WzFdLCJkYXRhX29m' +
+  'ZnNldHMiOlswLDhdfSwiZjY0Ijp7ImR0eXBlIjoiRjY0Iiwic2hhcGUiOlsxXSwiZGF0YV9vZmZzZXRzIjpbOCwxNl19LCJzIjp7' +
+  'ImR0eXBlIjoiRjMyIiwic2hhcGUiOltdLCJkYXRhX29mZnNldHMiOlsxNiwyMF19LCJmMTYiOnsiZHR5cGUiOiJGMTYiLCJzaGFw' +
+  'ZSI6WzEsMl0sImRhdGFfb2Zmc2V0cyI6WzIwLDI0XX0sInU4Ijp7ImR0eXBlIjoiVTgiLCJzaGFwZSI6WzFdLCJkYXRhX29mZnNl' +
+  'dHMiOlsyNCwyNV19LCJiIjp7ImR0eXBlIjoiQk9PTCIsInNoYXBlIjpbMV0sImRhdGFfb2Zmc2V0cyI6WzI1LDI2XX19ICAgICAg' +
+  'IPn/////////mpmZmZmZuT8AACBAADwAOP8B';
+
 const raw = (array: { buffer: ArrayBufferLike }): Uint8Array => new Uint8Array(array.buffer);
 
 /** Reads a file of one tensor `x`. */
@@ -112,6 +121,23 @@ describe('formats of other writers', () => {
     expect(await readOne('BOOL', [2], Uint8Array.of(0, 1))).toEqual({ values: [0, 1], dtype: 'bool' });
     await expect(readOne('BOOL', [2], Uint8Array.of(0, 2))).rejects.toThrow(/element 1 of a BOOL tensor is 2/);
     await expect(readOne('F8_E4M3', [1], Uint8Array.of(0))).rejects.toThrow(/format F8_E4M3 cannot be read/);
+  });
+
+  test('a file that Python wrote (safetensors 0.8.0, numpy 2.4.6)', async () => {
+    const { tensors, metadata } = await readSafetensors(Buffer.from(PYTHON, 'base64'));
+    const read = Object.entries(tensors).map(([name, x]) => [name, x.dtype, x.shape, [...x.dataSync()]]);
+    expect(new Set(read)).toEqual(
+      new Set([
+        ['i64', 'int32', [1], [-7]],
+        ['f64', 'float32', [1], [Math.fround(0.1)]],
+        ['s', 'float32', [], [2.5]],
+        ['f16', 'float32', [1, 2], [1, 0.5]],
+        ['u8', 'int32', [1], [255]],
+        ['b', 'bool', [1], [1]],
+      ]),
+    );
+    expect(metadata).toEqual({ a: 'b' });
+    tree.dispose(tensors);
   });
 
   test('a tensor called __proto__ is just a tensor', async () => {
