@@ -5,6 +5,8 @@ import type { KnipConfig } from 'knip';
  * known to knip's own plugins.
  */
 const config: KnipConfig = {
+  // A type that a public signature names is exported for its documentation.
+  ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
     '.': {
       project: ['*.ts', '*.js', 'tools/bootstrap/*.mjs'],
@@ -14,6 +16,10 @@ const config: KnipConfig = {
     'packages/*/*': {},
     'apps/*': {},
     'tools/*': {},
+    // Pictures, found by the package's folder.
+    'tools/datasets': { ignoreDependencies: ['@lobehub/fluent-emoji-3d'] },
+    // What the examples of the READMEs import: they run from its folder.
+    'tools/checks': { ignoreDependencies: [/^@tesserae\//, 'tesserae'] },
   },
 };
 
