@@ -78,13 +78,21 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     }
     const node = this.#leaf(hostValues(values, shape, dtype), shape, bufferType(dtype));
     node.owners = 1;
-    this.#data.set(dataId, { dtype, shape, node, strings: undefined, refCount, trace: this.trace });
+    const data: TensorData = { dtype, shape, node, strings: undefined, refCount, trace: this.trace };
+    this.#data.set(dataId, data);
+    if (this.trace === undefined && node.operation !== undefined) this.#pending.add(data);
   }
 
   #leaf(values: HostArray, shape: readonly number[], type: BufferType): Node {
+    const large = values.length > smallHostArray;
+    // Zeros and ones of any size are a constant of the program instead of a transfer.
+    if (large && type !== 'complex<f32>' && values.every((value) => value === values[0])) {
+      return constant(values[0] as number, type, shape);
+    }
     const node = new Node(type, shape);
-    if (values.length <= smallHostArray) node.host = values.slice();
-    else node.buffer = this.client.upload(values, type, shape);
+    // In a trace the node may outlive its tensor, so its values stay on the host until the program is known.
+    if (large && this.trace === undefined) node.buffer = this.client.upload(values, type, shape);
+    else node.host = values.slice();
     return node;
   }
 

@@ -202,7 +202,8 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       name: this.#name,
       leading,
       donations,
-      inline: (leaf) => !captured.has(leaf),
+      // Large values are arguments: as text they would make the module huge.
+      inline: (leaf) => !captured.has(leaf) && leaf.size <= 1024,
     });
     const sources: Source[] = module.arguments.map((leaf, i) => {
       if (i < inputs.length) return { kind: 'argument', index: i };

@@ -6,7 +6,7 @@
  */
 import { tf } from '@tesserae/tensor';
 import { apply } from '../graph/broadcast.ts';
-import { convolution, reshape } from '../graph/hlo.ts';
+import { convolution, reshape, reverse } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import { activate } from './elementwise.ts';
 import { productOperands } from './kernel.ts';
@@ -101,6 +101,13 @@ function forward(x: Node, filter: Node, g: Geometry, groups: number): Node {
   return convolution(a, b, config, 'f32', [x.shape[0] as number, ...g.output, channels]);
 }
 
+/** The filter turned around, as an op of its own: with `window_reversal` the CPU plugin leaves its fast path. */
+const turned = (filter: Node, g: Geometry): Node =>
+  reverse(
+    filter,
+    g.strides.map((_, i) => i),
+  );
+
 /** Gradient of {@link forward} with respect to x: dy [B, …, O] and filter […, I, O] -> [B, …, I]. */
 function inputGradient(dy: Node, filter: Node, g: Geometry): Node {
   const { a, b, precision } = productOperands(dy, filter);
@@ -118,11 +125,10 @@ function inputGradient(dy: Node, filter: Node, g: Geometry): Node {
     lhsDilation: g.strides,
     rhsDilation: g.dilations,
     featureGroups: 1,
-    reverse: true,
     precision,
   };
   const channels = filter.shape[filter.shape.length - 2] as number;
-  return convolution(a, b, config, 'f32', [dy.shape[0] as number, ...g.input, channels]);
+  return convolution(a, turned(b, g), config, 'f32', [dy.shape[0] as number, ...g.input, channels]);
 }
 
 /** Gradient of {@link forward} with respect to the filter: x [B, …, I] and dy [B, …, O] -> […, I / groups, O]. */
@@ -190,10 +196,9 @@ function depthwiseInputGradient(call: KernelCall): Node {
     lhsDilation: g.strides,
     rhsDilation: g.dilations,
     featureGroups: channels,
-    reverse: true,
     precision: operands.precision,
   };
-  return convolution(operands.a, operands.b, config, 'f32', a.inputShape);
+  return convolution(operands.a, turned(operands.b, g), config, 'f32', a.inputShape);
 }
 
 /** See the file header. */

@@ -157,7 +157,12 @@ export class PjrtClient {
    */
   execute(executable: Executable, inputs: readonly DeviceBuffer[], keep: readonly number[] = []): DeviceBuffer[] {
     const { call, outputs } = executable;
-    for (let i = 0; i < inputs.length; i++) call.inputs[i] = (inputs[i] as DeviceBuffer).handle;
+    for (let i = 0; i < inputs.length; i++) {
+      const { handle, type, shape } = inputs[i] as DeviceBuffer;
+      // The plugin would follow a null pointer.
+      if (handle === 0n) throw new Error(`internal: xla input ${i}, ${type} [${shape.join(', ')}], was freed.`);
+      call.inputs[i] = handle;
+    }
     for (let i = 0; i < keep.length; i++) call.nonDonatable[i] = BigInt(keep[i] as number);
     call.options.set('nonDonatableCount', keep.length);
     this.#run('LoadedExecutable_Execute', call.args, 'running a program');
@@ -206,6 +211,7 @@ export class PjrtClient {
     if (event !== 0n) {
       const wait = this.#struct('Event').set('event', event);
       const error = await this.#function('Event_Await').async(wait.address);
+      wait.set('event', 0n); // also keeps the struct alive while the other thread reads it
       this.#destroyEvent(event);
       this.#check(error, 'reading from the device');
     }
@@ -213,6 +219,7 @@ export class PjrtClient {
   }
 
   #startDownload(buffer: DeviceBuffer): { values: HostArray; event: Address } {
+    if (buffer.handle === 0n) throw new Error('internal: xla reads a freed buffer.');
     const values = hostArray(buffer.type, count(buffer.shape));
     if (values.byteLength === 0) return { values, event: 0n };
     this.#download

@@ -1,0 +1,61 @@
+import { defineCommand } from 'citty';
+import { startEngine } from '../engine.ts';
+import { decimal, oneOf, pictureFlags, runFlags, tokenizerFlags, trainingFlags, whole } from '../flags.ts';
+import { writeMetrics } from '../metrics-file.ts';
+import { openPictures } from '../pictures.ts';
+import { full } from '../recipe.ts';
+import { RunFolder } from '../run-folder.ts';
+import { scoreTokenizer } from '../score.ts';
+import { trainTokenizer as train } from '../tokenizer-run.ts';
+
+/** Trains a tokenizer. */
+export const trainTokenizer = defineCommand({
+  meta: {
+    name: 'train-tokenizer',
+    description: 'Learn tokens from pictures; writes OUT/tokenizer and reconstructions.png',
+  },
+  args: {
+    ...pictureFlags,
+    ...tokenizerFlags,
+    steps: {
+      type: 'string',
+      default: String(full.tokenizer.steps),
+      valueHint: 'NUMBER',
+      description: 'Updates in all',
+    },
+    rate: {
+      type: 'string',
+      default: String(full.tokenizer.learningRate),
+      valueHint: 'NUMBER',
+      description: 'Peak learning rate',
+    },
+    checkpoint: { type: 'string', default: '100', valueHint: 'STEPS', description: 'Updates between checkpoints' },
+    ...trainingFlags,
+    ...runFlags,
+  },
+  async run({ args }) {
+    const seed = whole('seed', args.seed, 0);
+    const description = {
+      pictures: { images: args.images, size: whole('size', args.size, 4), classes: args.classes, seed },
+      tokenizer: args.tokenizer,
+    };
+    const settings = {
+      tokenizer: args.tokenizer,
+      steps: whole('steps', args.steps, 1),
+      batch: whole('batch', args.batch, 1),
+      learningRate: decimal('rate', args.rate, 0),
+      seed,
+      resume: args.resume,
+      precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
+      checkpointEvery: whole('checkpoint', args.checkpoint, 1),
+    };
+    const run = new RunFolder(args.out);
+    if (settings.resume) await run.checkSame(description);
+    await startEngine(args.engine);
+    using pictures = await openPictures(description.pictures);
+    await run.describe(description);
+    if (pictures.skipped.length > 0) await run.writeJson('skipped.json', pictures.skipped);
+    using tokenizer = await train(run, pictures, settings);
+    await writeMetrics(run, { tokenizer: await scoreTokenizer(tokenizer, pictures.heldOut) });
+  },
+});

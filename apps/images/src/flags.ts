@@ -1,0 +1,101 @@
+/** The flags that commands share, and how their values are read. */
+import { UsageError } from './usage-error.ts';
+
+/** Where pictures come from. */
+export const pictureFlags = {
+  images: {
+    type: 'string',
+    default: 'emoji',
+    valueHint: 'emoji|fashion-mnist|FOLDER',
+    description: 'Pictures: a named set, or a folder of your own (sub-folders are classes with --classes)',
+  },
+  size: { type: 'string', default: '32', valueHint: 'PIXELS', description: 'Side of the pictures' },
+  classes: {
+    type: 'boolean',
+    default: false,
+    description: 'Learn the classes of the pictures: first sub-folder, or the labels of a named set',
+  },
+} as const;
+
+/** How things run. */
+export const runFlags = {
+  out: { type: 'string', default: 'runs/images', valueHint: 'FOLDER', description: 'Folder of the run' },
+  engine: {
+    type: 'string',
+    default: 'auto',
+    valueHint: 'auto|xla:cpu|xla:cuda|wasm|cpu',
+    description: 'What computes; auto takes the first that works',
+  },
+  seed: { type: 'string', default: '0', valueHint: 'NUMBER', description: 'Of all random draws' },
+} as const;
+
+/** Training. */
+export const trainingFlags = {
+  batch: { type: 'string', default: '64', valueHint: 'NUMBER', description: 'Pictures in a batch' },
+  resume: { type: 'boolean', default: false, description: 'Continue from the last checkpoint in --out' },
+  precision: {
+    type: 'string',
+    default: 'float32',
+    valueHint: 'float32|tf32|bfloat16',
+    description: 'Of matrix products and convolutions',
+  },
+} as const;
+
+/** Which tokenizer. */
+export const tokenizerFlags = {
+  tokenizer: {
+    type: 'string',
+    default: 'vq',
+    valueHint: 'vq|fsq|PACKAGE|FILE',
+    description: 'A built-in tokenizer, an installed package, or a .ts or .js file that exports `tokenizer`',
+  },
+} as const;
+
+/** Drawing from the prior. */
+export const samplingFlags = {
+  count: { type: 'string', default: '64', valueHint: 'NUMBER', description: 'Pictures to make' },
+  temperature: { type: 'string', default: '1', valueHint: 'NUMBER', description: 'Below 1: safer, above 1: wilder' },
+  'top-k': {
+    type: 'string',
+    default: '0',
+    valueHint: 'NUMBER',
+    description: 'Keep the k likeliest tokens; 0 keeps all',
+  },
+  'top-p': {
+    type: 'string',
+    default: '0.95',
+    valueHint: 'NUMBER',
+    description: 'Keep the likeliest tokens that make up p',
+  },
+  cfg: {
+    type: 'string',
+    default: '1',
+    valueHint: 'NUMBER',
+    description: 'Classifier-free guidance, for a prior with classes',
+  },
+} as const;
+
+/** A whole number of at least `least`. */
+export function whole(flag: string, value: string, least: number): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < least || value.trim() === '') {
+    throw new UsageError(`--${flag} must be a whole number of at least ${least}, got '${value}'.`);
+  }
+  return number;
+}
+
+/** A number in [least, most]. */
+export function decimal(flag: string, value: string, least: number, most: number = Infinity): number {
+  const number = Number(value);
+  if (!Number.isFinite(number) || number < least || number > most || value.trim() === '') {
+    const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new UsageError(`--${flag} must be a number ${range}, got '${value}'.`);
+  }
+  return number;
+}
+
+/** One of some words. */
+export function oneOf<T extends string>(flag: string, value: string, words: readonly T[]): T {
+  if ((words as readonly string[]).includes(value)) return value as T;
+  throw new UsageError(`--${flag} must be one of ${words.join(', ')}, got '${value}'.`);
+}

@@ -1,0 +1,87 @@
+/** Training a tokenizer on pictures. */
+import { horizontalFlip, loader } from '@tesserae/data';
+import { AdamW, schedules } from '@tesserae/nn';
+import { random, withPrecision, type Precision } from '@tesserae/tensor';
+import { isTrainable, saveTokenizer, type TrainableTokenizer } from '@tesserae/tokenizer';
+import { Evaluator, fit } from '@tesserae/train';
+import { InterruptedError } from './interrupted-error.ts';
+import type { Pictures } from './pictures.ts';
+import type { RunFolder } from './run-folder.ts';
+import { findTokenizer } from './tokenizers.ts';
+import { writeReconstructions } from './picture-grids.ts';
+
+/** Settings of {@link trainTokenizer}. */
+export interface TokenizerTraining {
+  readonly tokenizer: string;
+  readonly steps: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly resume: boolean;
+  readonly precision: Precision;
+  /** Steps between checkpoints. */
+  readonly checkpointEvery: number;
+}
+
+/**
+ * Trains and saves a tokenizer.
+ *
+ * @returns The trained tokenizer, which the caller disposes.
+ * @throws InterruptedError after a checkpoint when stopped.
+ */
+export async function trainTokenizer(
+  run: RunFolder,
+  pictures: Pictures,
+  settings: TokenizerTraining,
+): Promise<TrainableTokenizer> {
+  const { steps, batch, learningRate, seed, resume, precision, checkpointEvery } = settings;
+  const factory = await findTokenizer(settings.tokenizer);
+  using key = random.key(seed);
+  const tokenizer = random.withKey(key, () => factory.create({ shape: pictures.shape }));
+  try {
+    if (!isTrainable(tokenizer)) {
+      throw new Error(`tokenizer '${settings.tokenizer}' cannot be trained here: it has no method 'loss'.`);
+    }
+    console.log(`tokenizer: ${factory.kind}, ${(tokenizer.parameterCount / 1e6).toFixed(2)} M parameters`);
+    const loss = (
+      images: Parameters<TrainableTokenizer['loss']>[0],
+      training: boolean,
+    ): ReturnType<TrainableTokenizer['loss']> => withPrecision(precision, () => tokenizer.loss(images, { training }));
+    using optimizer = new AdamW({
+      learningRate: schedules.cosine({ peak: learningRate, total: steps }),
+      weightDecay: 0.01,
+    });
+    using evaluator = new Evaluator({
+      loss: ({ images }, { training }) => loss(images, training),
+      data: loader(pictures.heldOut, { batchSize: batch, shuffle: false, epochs: 1 }),
+    });
+    const result = await fit({
+      name: 'tokenizer',
+      model: tokenizer,
+      loss: ({ images }, { training }) => loss(images, training),
+      data: loader(pictures.train, {
+        batchSize: Math.min(batch, pictures.train.length),
+        seed,
+        ...(pictures.mirror && { augment: horizontalFlip() }),
+      }),
+      optimizer,
+      steps,
+      seed,
+      prepare:
+        tokenizer.prepare === undefined ? false : ({ images }, prepareKey) => tokenizer.prepare?.(images, prepareKey),
+      out: run.path('tokenizer'),
+      every: { log: 50, checkpoint: checkpointEvery, validate: 200, sample: 200 },
+      validate: () => evaluator.run(),
+      onSample: () => writeReconstructions(run.path('reconstructions.png'), tokenizer, pictures.heldOut),
+      resume,
+    });
+    if (result.stopped === 'interrupted') {
+      throw new InterruptedError(`Stopped after step ${result.steps}; the same command with --resume continues.`);
+    }
+    await saveTokenizer(tokenizer, run.path('tokenizer'));
+    return tokenizer;
+  } catch (error) {
+    tokenizer.dispose();
+    throw error;
+  }
+}
