@@ -20,7 +20,13 @@ describe('formats', () => {
       '2d04h',
       '?',
     ]);
-    expect([3.414, 0.4, 0, 123.4].map(formatRate)).toEqual(['3.41 steps/s', '2.50 s/step', '– steps/s', '123 steps/s']);
+    expect([3.414, 0.4, 0, 123.4, 1803.6].map(formatRate)).toEqual([
+      '3.41 steps/s',
+      '2.50 s/step',
+      '– steps/s',
+      '123 steps/s',
+      '1804 steps/s',
+    ]);
     expect([5 * 2 ** 20, 3.25 * 2 ** 30].map(formatBytes)).toEqual(['5 MB', '3.3 GB']);
   });
 

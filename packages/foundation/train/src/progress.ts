@@ -43,6 +43,7 @@ export function formatNumber(value: number): string {
 /** `3.41 steps/s`, or `2.5 s/step` for slow ones. */
 export function formatRate(rate: number): string {
   if (!(rate > 0) || !Number.isFinite(rate)) return '– steps/s';
+  if (rate >= 1000) return `${Math.round(rate)} steps/s`;
   return rate >= 1 ? `${rate.toPrecision(3)} steps/s` : `${(1 / rate).toPrecision(3)} s/step`;
 }
 
