@@ -43,6 +43,9 @@ async function start(name: string): Promise<tf.KernelBackend> {
   if (plugin === undefined) throw new Error(`xla: no PJRT plugin for ${platform} was found.`);
   // Registers the kernels that host-kernel.ts borrows.
   await import('@tensorflow/tfjs-backend-cpu');
+  const host = tf.findBackend('cpu');
+  // It would print a banner recommending tfjs-node at its first write.
+  if ('firstUse' in host) host.firstUse = false;
   const preload = platform === 'cuda' ? await librariesInLoadOrder(plugin.libraryFolders) : [];
   const client = new PjrtClient({ path: plugin.path, preload });
   registerKernels(name);

@@ -14,15 +14,20 @@ export interface NativeFunction {
   async(args: Address): Promise<Address>;
 }
 
+/** Handles of open libraries: a handle that is collected as garbage unloads its library under running code. */
+const opened: unknown[] = [];
+
 /** Opens a shared library and returns the address that its argument-less function `symbol` returns. */
 export function openLibrary(path: string, symbol: string): Address {
-  const get = koffi.load(path).func(symbol, 'void *', []) as () => Address;
+  const library = koffi.load(path);
+  opened.push(library);
+  const get = library.func(symbol, 'void *', []) as () => Address;
   return get();
 }
 
 /** Opens a library for the symbols that others need from it. */
 export function preloadLibrary(path: string): void {
-  koffi.load(path, { global: true });
+  opened.push(koffi.load(path, { global: true }));
 }
 
 const prototype = koffi.proto('void *', ['void *']);
