@@ -154,7 +154,10 @@ function runDemo(words) {
 async function runTests(words) {
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-test-'));
   const report = join(folder, 'report.json');
-  const rest = words.filter((word) => word !== '--quick');
+  // Vitest compares a filter with paths relative to each package, so paths from the root are made absolute.
+  const rest = words
+    .filter((word) => word !== '--quick')
+    .map((word) => (/^(\.\/)?(apps|packages|tools)(\/|$)/.test(word) ? join(root, word) : word));
   const quick = rest.length < words.length ? ['--tags-filter=!slow'] : [];
   try {
     say('tests: vitest over the workspace');
