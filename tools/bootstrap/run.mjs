@@ -170,6 +170,7 @@ async function runTests(words) {
       ...quick,
       ...rest,
     ]);
+    if (interrupts > 0) return INTERRUPTED;
     const text = existsSync(report) ? readFileSync(report, 'utf8') : undefined;
     process.stdout.write(`\n${closingLine(text, code)}\n`);
     return code;
