@@ -2,8 +2,8 @@
  * StableHLO operations as functions of nodes. One function per operation, named as in the StableHLO specification, with
  * shapes inferred; numpy-style conveniences (broadcasting, keeping dimensions) are in broadcast.ts.
  */
-import type { ElementType } from '../pjrt/element-type.ts';
-import { splatText } from './literal.ts';
+import type { ElementType, HostArray } from '../pjrt/element-type.ts';
+import { denseText, splatText } from './literal.ts';
 import { Node, sameShape, typeText } from './node.ts';
 import type { TensorType } from './node.ts';
 
@@ -48,6 +48,11 @@ const i64s = (values: readonly number[]): string =>
 /** One value everywhere. */
 export function constant(value: number, type: ElementType, shape: readonly number[] = []): Node {
   return operation('stablehlo.constant', [], type, shape, `value = ${splatText(value, type, shape)}`);
+}
+
+/** Given values, as part of the program's text: for tables of a few hundred numbers that follow from shapes alone. */
+export function literal(values: HostArray, type: ElementType, shape: readonly number[]): Node {
+  return operation('stablehlo.constant', [], type, shape, `value = ${denseText(values, type, shape)}`);
 }
 
 /** Elementwise operations of one operand that keep the type. */

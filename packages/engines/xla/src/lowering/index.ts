@@ -1,11 +1,19 @@
 /** All kernels that become StableHLO, one line a family. */
 import { convolutions } from './convolution.ts';
+import { counting } from './counting.ts';
+import { einsums } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
+import { fourier } from './fourier.ts';
+import { images } from './image.ts';
 import type { Lowerings } from './kernel.ts';
 import { products } from './matmul.ts';
+import { morphology } from './morphology.ts';
+import { normalization } from './normalization.ts';
+import { pooling } from './pooling.ts';
 import { random } from './random.ts';
 import { reductions } from './reduction.ts';
 import { shapes } from './shape.ts';
+import { sorting } from './sorting.ts';
 
 /** See the file header. */
 export const lowerings: Lowerings = {
@@ -15,4 +23,12 @@ export const lowerings: Lowerings = {
   ...convolutions,
   ...shapes,
   ...random,
+  ...pooling,
+  ...normalization,
+  ...images,
+  ...sorting,
+  ...counting,
+  ...einsums,
+  ...fourier,
+  ...morphology,
 };

@@ -96,7 +96,8 @@ function gatherNd(call: KernelCall): Node {
   return reshape(result, [...indices.shape.slice(0, -1), ...rest]);
 }
 
-function scatterInto(target: Node, indices: Node, updates: Node, combine: string): Node {
+/** Writes updates [N…, rest] into a target at indices [N…, depth], combined by a region; indices outside are dropped. */
+export function scatterInto(target: Node, indices: Node, updates: Node, combine: string): Node {
   const { rows, depth, count } = flatIndices(indices);
   const rest = target.shape.slice(depth);
   const numbers =
@@ -192,6 +193,19 @@ function spaceToBatch(call: KernelCall): Node {
   ];
   const spatial = blockShape.map((block, i) => (x.shape[1 + i] as number) / block);
   return reshape(transpose(split, order), [(x.shape[0] as number) * sizeOf(blockShape), ...spatial, ...rest]);
+}
+
+/** Channels become blocks of space: [B, H, W, b b C] -> [B, b H, b W, C]. */
+function depthToSpace(call: KernelCall): Node {
+  const { blockSize, dataFormat } = call.attrs<{ blockSize: number; dataFormat: string }>();
+  if (dataFormat !== 'NHWC')
+    throw new Error(`xla: depthToSpace is channels last (NHWC), but dataFormat is '${dataFormat}'.`);
+  const x = call.node('x');
+  const [batch, height, width, depth] = x.shape as [number, number, number, number];
+  const channels = depth / blockSize ** 2;
+  const split = reshape(x, [batch, height, width, blockSize, blockSize, channels]);
+  // [B, H, b, W, b, C]
+  return reshape(transpose(split, [0, 1, 3, 2, 4, 5]), [batch, height * blockSize, width * blockSize, channels]);
 }
 
 function unsortedSegmentSum(call: KernelCall): Node {
@@ -396,5 +410,6 @@ export const shapes: Lowerings = {
   OneHot: oneHot,
   UnsortedSegmentSum: unsortedSegmentSum,
   BatchToSpaceND: batchToSpace,
+  DepthToSpace: depthToSpace,
   SpaceToBatchND: spaceToBatch,
 };
