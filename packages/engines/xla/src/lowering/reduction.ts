@@ -20,6 +20,8 @@ import type { KernelCall, Lowering, Lowerings } from './kernel.ts';
 
 interface ReductionAttributes {
   readonly axis: number | number[] | undefined;
+  /** What `Max` calls its axes. */
+  readonly reductionIndices?: number | number[];
   readonly keepDims: boolean;
 }
 
@@ -32,7 +34,7 @@ function neutral(name: BinaryName, x: Node): number {
 }
 
 function axesOf(call: KernelCall, x: Node): number[] {
-  const { axis } = call.attrs<ReductionAttributes>();
+  const { reductionIndices, axis = reductionIndices } = call.attrs<ReductionAttributes>();
   return axis == null ? x.shape.map((_, i) => i) : normalizeAxes(axis, x.shape.length);
 }
 
