@@ -3,6 +3,7 @@
  * slower than a matrix product or a plain loop. Whatever the CPU backend has beyond that runs on the host.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { convolutionInfo, poolingInfo, withExactBorder } from './borders.ts';
 import { complex, complexAbs, fourierKernel, partKernel, readComplex } from './complex.ts';
 import { conv2dBackpropFilter, conv2dBackpropInput, hasForwardShape } from './convolution.ts';
 import { conv3d, conv3dBackpropFilter, conv3dBackpropInput } from './convolution3d.ts';
@@ -14,6 +15,7 @@ import { hostKernel } from './hostBridge.ts';
 import { gather, scatterNd, unsortedSegmentSum } from './indexed.ts';
 import { batchMatMul } from './matmul.ts';
 import { castToBool, oneHot, reverse, slice, splitV, stridedSlice, tile } from './movement.ts';
+import { maxPool3d, maxPoolGrad, maxPoolWithArgmax } from './pooling.ts';
 import { sumOfRows } from './reduction.ts';
 import { composed, presentKernel, replaceKernel, type Kernel } from './register.ts';
 import { reshaped, sizeOf, values, type KernelArgs, type WasmBackend } from './wasmBackend.ts';
@@ -53,30 +55,13 @@ function matrixKernels(): void {
   replace('Einsum', einsumKernel);
 
   const input2d = present('Conv2DBackpropInput');
-  const channelsLast = ({ attrs }: KernelArgs): boolean => (attrs['dataFormat'] ?? 'NHWC') === 'NHWC';
   replace('Conv2DBackpropInput', (args) =>
     channelsLast(args) && hasForwardShape(args) ? conv2dBackpropInput(args) : input2d(args),
   );
-  const filterOnHost = hostKernel('Conv2DBackpropFilter') as unknown as Kernel;
+  const filterOnHost = onHost('Conv2DBackpropFilter');
   replace('Conv2DBackpropFilter', (args) => (channelsLast(args) ? conv2dBackpropFilter(args) : filterOnHost(args)));
 
-  const conv2d = present('Conv2D');
-  const conv2dChannelsFirst = channelsFirst('Conv2D');
-  replace('Conv2D', (args) => (channelsLast(args) ? conv2d(args) : conv2dChannelsFirst(args)));
-  for (const [fused, plain] of [
-    ['FusedConv2D', 'Conv2D'],
-    ['FusedDepthwiseConv2D', 'DepthwiseConv2dNative'],
-  ] as const) {
-    const compiled = present(fused);
-    const parts = fusedConvolution(plain);
-    replace(fused, (args) => {
-      const { bias, preluActivationWeights } = args.inputs as Record<string, tf.TensorInfo | undefined>;
-      // The kernel looks at the shape that the memory was made with.
-      const plainBias =
-        bias === undefined || (args.backend.dataIdMap.get(bias.dataId) as unknown as tf.TensorInfo).shape.length === 1;
-      return plainBias && preluActivationWeights === undefined && channelsLast(args) ? compiled(args) : parts(args);
-    });
-  }
+  borderedKernels();
 
   replace('DepthwiseConv2dNativeBackpropFilter', depthwiseBackpropFilter);
   replace('DepthwiseConv2dNativeBackpropInput', depthwiseBackpropInput);
@@ -96,6 +81,39 @@ function matrixKernels(): void {
       conv3dBackpropInput(dy as tf.Tensor, filter as tf.Tensor, attrs['inputShape'] as number[], attrs as never),
     ),
   );
+}
+
+const onHost = (kernelName: string): Kernel => hostKernel(kernelName) as unknown as Kernel;
+const channelsLast = ({ attrs }: KernelArgs): boolean => (attrs['dataFormat'] ?? 'NHWC') === 'NHWC';
+
+/** Forward kernels of XNNPACK that slide a window. */
+function borderedKernels(): void {
+  for (const name of ['AvgPool', 'MaxPool']) {
+    replace(name, withExactBorder(present(name), onHost(name), poolingInfo));
+  }
+  replace('MaxPoolGrad', maxPoolGrad);
+  replace('MaxPool3DGrad', maxPoolGrad);
+  replace('MaxPool3D', maxPool3d);
+  replace('MaxPoolWithArgmax', maxPoolWithArgmax);
+  const conv2d = withExactBorder(present('Conv2D'), onHost('Conv2D'), convolutionInfo(false));
+  const conv2dChannelsFirst = channelsFirst('Conv2D');
+  replace('Conv2D', (args) => (channelsLast(args) ? conv2d(args) : conv2dChannelsFirst(args)));
+  const depthwise = 'DepthwiseConv2dNative';
+  replace(depthwise, withExactBorder(present(depthwise), onHost(depthwise), convolutionInfo(true)));
+  for (const [fused, plain] of [
+    ['FusedConv2D', 'Conv2D'],
+    ['FusedDepthwiseConv2D', depthwise],
+  ] as const) {
+    const parts = fusedConvolution(plain);
+    const compiled = withExactBorder(present(fused), parts, convolutionInfo(plain === depthwise));
+    replace(fused, (args) => {
+      const { bias, preluActivationWeights } = args.inputs as Record<string, tf.TensorInfo | undefined>;
+      // The kernel looks at the shape that the memory was made with.
+      const plainBias =
+        bias === undefined || (args.backend.dataIdMap.get(bias.dataId) as unknown as tf.TensorInfo).shape.length === 1;
+      return plainBias && preluActivationWeights === undefined && channelsLast(args) ? compiled(args) : parts(args);
+    });
+  }
 }
 
 /** Convolutions with channels first, which the backend refuses: turned to channels last and back. */
@@ -240,8 +258,8 @@ function movementKernels(): void {
   }
   for (const name of stringKernels) {
     const kernel = present(name);
-    const onHost = hostKernel(name) as unknown as Kernel;
-    replace(name, (args) => (someInput(args, 'string') ? onHost(args) : kernel(args)));
+    const strings = onHost(name);
+    replace(name, (args) => (someInput(args, 'string') ? strings(args) : kernel(args)));
   }
 }
 
@@ -254,38 +272,16 @@ function identity(args: KernelArgs, compiled: Kernel): ReturnType<Kernel> {
   return x.dtype === 'string' ? compiled(args) : reshaped(args.backend, x, x.shape);
 }
 
-/** Border that the pooling kernels of XNNPACK read beyond: as wide as the window. */
-function wideBorder({ inputs, attrs }: KernelArgs): boolean {
-  const { x } = inputs as { x: tf.TensorInfo };
-  const { padInfo, effectiveFilterHeight, effectiveFilterWidth } = tf.backend_util.computePool2DInfo(
-    x.shape as [number, number, number, number],
-    attrs['filterSize'] as number,
-    attrs['strides'] as number,
-    1,
-    attrs['pad'] as 'same',
-    attrs['dimRoundingMode'] as 'floor',
-  );
-  return (
-    Math.max(padInfo.top, padInfo.bottom) >= effectiveFilterHeight ||
-    Math.max(padInfo.left, padInfo.right) >= effectiveFilterWidth
-  );
-}
-
 function complexAndHostKernels(): void {
   const copy = present('Identity');
   replace('Identity', (args) => identity(args, copy));
-  for (const name of ['AvgPool', 'MaxPool']) {
-    const compiled = present(name);
-    const onHost = hostKernel(name) as unknown as Kernel;
-    replace(name, (args) => (wideBorder(args) ? onHost(args) : compiled(args)));
-  }
   const bincount = present('Bincount');
   replace('Bincount', (args) => {
     const { x } = args.inputs as { x: tf.TensorInfo };
     return bincount({ ...args, inputs: { ...args.inputs, x: { ...x, shape: [sizeOf(x.shape)] } } });
   });
   const fill = present('Fill');
-  const fillOnHost = hostKernel('Fill') as unknown as Kernel;
+  const fillOnHost = onHost('Fill');
   replace('Fill', (args) => (typeof args.attrs['value'] === 'string' ? fillOnHost(args) : fill(args)));
   replaceKernel('wasm', 'Complex', complex, (backend) => readComplex(backend as WasmBackend));
   replace('Real', partKernel(0));
@@ -295,13 +291,12 @@ function complexAndHostKernels(): void {
   replace('IFFT', fourierKernel(true));
   for (const name of complexKernels) {
     const real = present(name);
-    const onHost = hostKernel(name) as unknown as Kernel;
+    const complexOnHost = onHost(name);
     replace(name, (args) =>
-      someInput(args, 'complex64') || args.attrs?.['dtype'] === 'complex64' ? onHost(args) : real(args),
+      someInput(args, 'complex64') || args.attrs?.['dtype'] === 'complex64' ? complexOnHost(args) : real(args),
     );
   }
   for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
-    if (tf.getKernel(kernelName, 'wasm') === undefined)
-      replace(kernelName, hostKernel(kernelName) as unknown as Kernel);
+    if (tf.getKernel(kernelName, 'wasm') === undefined) replace(kernelName, onHost(kernelName));
   }
 }
