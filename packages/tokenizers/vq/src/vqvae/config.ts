@@ -29,7 +29,7 @@ export type CompleteVQVAEConfig = VQVAEConfig &
  *
  * At 64 pictures of 8×8 tokens and 512 codes, a share of 0.1 is a threshold of 0.8 hits per batch.
  */
-export const defaultQuantizer: QuantizerConfig = {
+const defaultQuantizer: QuantizerConfig = {
   kind: 'vq',
   codebookSize: 512,
   init: { kind: 'kmeans' },
