@@ -10,12 +10,13 @@ import type { Tokenizer } from '@tesserae/tokenizer';
 import type { Pictures, PictureSet } from './pictures.ts';
 import { tokenize } from './tokens.ts';
 
-/** Of a tokenizer. PSNR in decibels of the error pooled over all held-out pictures, range 2. */
+/** Of a tokenizer. PSNR in decibels for pictures in [-1, 1]. */
 export interface TokenizerScore {
   readonly pictures: number;
+  /** Mean of the PSNRs of the pictures. */
   readonly psnr: number;
-  /** Mean of the PSNRs of single pictures. */
-  readonly meanPsnr: number;
+  /** PSNR of the error pooled over all pictures; lower, since hard pictures weigh more. */
+  readonly pooledPsnr: number;
   readonly ssim: number;
   /** Of the vocabulary, over the held-out pictures. */
   readonly usage: number;
@@ -46,12 +47,12 @@ export async function scoreTokenizer(tokenizer: Tokenizer, heldOut: PictureSet):
     (images: tf.Tensor4D) => {
       const tokens = tokenizer.encode(images);
       const again = tf.clipByValue(tokenizer.decode(tokens), -1, 1);
-      // [B, 5]: squared error, that of the block means, PSNR, SSIM.
+      // [B, 5]: squared error, PSNR of the block means of two sizes, PSNR, SSIM.
       const figures = tf.stack(
         [
           tf.mean(tf.squaredDifference(images, again), [1, 2, 3]),
-          tf.mean(tf.squaredDifference(images, blockMeans(images, 8)), [1, 2, 3]),
-          tf.mean(tf.squaredDifference(images, blockMeans(images, 4)), [1, 2, 3]),
+          psnr(images, blockMeans(images, 8)),
+          psnr(images, blockMeans(images, 4)),
           psnr(images, again),
           ssim(images, again),
         ],
@@ -75,13 +76,13 @@ export async function scoreTokenizer(tokenizer: Tokenizer, heldOut: PictureSet):
   const mean = (column: number): number => (sums[column] as number) / pictures;
   return {
     pictures,
-    psnr: decibels(mean(0)),
-    meanPsnr: mean(3),
+    psnr: mean(3),
+    pooledPsnr: decibels(mean(0)),
     ssim: mean(4),
     usage: stats?.usage ?? 1,
     perplexity: stats?.perplexity ?? NaN,
     vocabulary,
-    baselines: { psnrOf8x8Means: decibels(mean(1)), psnrOf4x4Means: decibels(mean(2)) },
+    baselines: { psnrOf8x8Means: mean(1), psnrOf4x4Means: mean(2) },
   };
 }
 
