@@ -29,7 +29,7 @@ export { writeFileAtomically, WriteError } from './atomic-write.ts';
 export { openSafetensors, readSafetensors, type SafetensorsContent, type SafetensorsFile } from './safetensors/read.ts';
 export { encodeSafetensors, writeSafetensors, type SafetensorsInput } from './safetensors/write.ts';
 export { SafetensorsError } from './safetensors/errors.ts';
-export type { HostDtype, HostValues } from './safetensors/dtype.ts';
+export type { HostBytes, HostDtype, HostValues } from './safetensors/dtype.ts';
 export type { TensorInfo } from './safetensors/header.ts';
 
 export { JsonlLog, readJsonl, type LogLine } from './logs/jsonl.ts';

@@ -23,6 +23,13 @@ export const DTYPE_BYTES: ReadonlyMap<string, number> = new Map([
 /** Dtypes of TensorFlow.js that a tensor can be read as. */
 export type HostDtype = 'float32' | 'int32' | 'bool';
 
+/** Bytes to write as U8, such as the pixels of pictures. Reading gives them as int32. */
+export interface HostBytes {
+  readonly data: Uint8Array;
+  readonly shape: readonly number[];
+  readonly dtype: 'uint8';
+}
+
 /** Values of one tensor in main memory. */
 export interface HostValues {
   readonly data: Float32Array | Int32Array | Uint8Array;
@@ -96,7 +103,7 @@ function narrow(values: Uint32Array | BigInt64Array | BigUint64Array, where: str
   return narrowed;
 }
 
-/** The format that a dtype of TensorFlow.js is written as; undefined if it cannot be. */
-export function formatOf(dtype: string): 'F32' | 'I32' | 'BOOL' | undefined {
-  return ({ float32: 'F32', int32: 'I32', bool: 'BOOL' } as const)[dtype as HostDtype];
+/** The format that a dtype of TensorFlow.js, or `uint8`, is written as; undefined if it cannot be. */
+export function formatOf(dtype: string): 'F32' | 'I32' | 'U8' | 'BOOL' | undefined {
+  return ({ float32: 'F32', int32: 'I32', uint8: 'U8', bool: 'BOOL' } as const)[dtype as HostDtype | 'uint8'];
 }

@@ -77,6 +77,18 @@ describe('round trip', () => {
     expect([...bytes.subarray(64)]).toEqual([0, 0, 128, 63]);
   });
 
+  test('bytes are written as U8, a quarter of int32, and read as int32', async () => {
+    const bytes = await encodeSafetensors({
+      pixels: { data: Uint8Array.of(0, 127, 255), shape: [3], dtype: 'uint8' },
+      mean: { data: Float32Array.of(0.5), shape: [1], dtype: 'float32' },
+    });
+    const { tensors } = await readSafetensors(bytes);
+    expect(tensors['pixels']?.dtype).toBe('int32');
+    expect([...((await tensors['pixels']?.data()) as Int32Array)]).toEqual([0, 127, 255]);
+    expect([...((await tensors['mean']?.data()) as Float32Array)]).toEqual([0.5]);
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+  });
+
   test('a Buffer is bytes like any other', async () => {
     const data = Float32Array.of(1, 2);
     const bytes = Buffer.from(await encodeSafetensors({ a: { data, shape: [2], dtype: 'float32' } }));

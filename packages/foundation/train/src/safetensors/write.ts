@@ -1,15 +1,15 @@
 /** Writing safetensors that PyTorch, JAX and everyone else open. */
 import { tf } from '@tesserae/tensor';
 import { writeFileAtomically } from '../atomic-write.ts';
-import { formatOf, type HostValues } from './dtype.ts';
+import { DTYPE_BYTES, formatOf, type HostBytes, type HostValues } from './dtype.ts';
 import { SafetensorsError } from './errors.ts';
 import { MAX_HEADER_BYTES } from './header.ts';
 
 /** Tensors, or values in main memory, by name. */
-export type SafetensorsInput = Readonly<Record<string, tf.Tensor | HostValues>>;
+export type SafetensorsInput = Readonly<Record<string, tf.Tensor | HostValues | HostBytes>>;
 
 /**
- * The bytes of a file: float32 as F32, int32 as I32, bool as BOOL.
+ * The bytes of a file: float32 as F32, int32 as I32, bool as BOOL, bytes as U8.
  *
  * @param metadata - Strings to keep with them.
  * @throws SafetensorsError on a dtype that cannot be written, or a tensor called `__metadata__`.
@@ -18,18 +18,18 @@ export async function encodeSafetensors(
   tensors: SafetensorsInput,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array> {
-  const entries: { name: string; values: HostValues; format: string }[] = [];
+  const entries: { name: string; values: HostValues | HostBytes; format: string }[] = [];
   for (const [name, tensor] of Object.entries(tensors)) {
     const format = formatOf(tensor.dtype);
     if (format === undefined || name === '__metadata__') {
       throw new SafetensorsError(
-        `writeSafetensors: '${name}' of ${tensor.dtype} cannot be written: dtypes are float32, int32 and bool, and '__metadata__' is no name for a tensor.`,
+        `writeSafetensors: '${name}' of ${tensor.dtype} cannot be written: dtypes are float32, int32, bool and uint8, and '__metadata__' is no name for a tensor.`,
       );
     }
     entries.push({ name, values: await hostValues(tensor, format), format });
   }
   // Wider numbers first, so that every tensor is aligned to its own width.
-  entries.sort((a, b) => Number(a.format === 'BOOL') - Number(b.format === 'BOOL'));
+  entries.sort((a, b) => width(b.format) - width(a.format));
   let position = 0;
   const described = entries.map(({ name, values, format }) => {
     const begin = position;
@@ -72,16 +72,18 @@ export async function writeSafetensors(
   await writeFileAtomically(file, await encodeSafetensors(tensors, metadata));
 }
 
-async function hostValues(tensor: tf.Tensor | HostValues, format: string): Promise<HostValues> {
+const width = (format: string): number => DTYPE_BYTES.get(format) as number;
+
+async function hostValues(tensor: tf.Tensor | HostValues | HostBytes, format: string): Promise<HostValues | HostBytes> {
   const { shape } = tensor;
   const dtype = tensor.dtype as HostValues['dtype'];
   const data = tensor instanceof tf.Tensor ? ((await tensor.data()) as HostValues['data']) : tensor.data;
   const size = shape.reduce((product, length) => product * length, 1);
-  const width = format === 'BOOL' ? 1 : 4;
-  if (data.length !== size || data.BYTES_PER_ELEMENT !== width) {
+  const bytes = width(format);
+  if (data.length !== size || data.BYTES_PER_ELEMENT !== bytes) {
     throw new SafetensorsError(
-      `writeSafetensors: ${dtype} [${shape.join(', ')}] needs ${size} values of ${width} bytes, got ${data.length} of ${data.BYTES_PER_ELEMENT}.`,
+      `writeSafetensors: ${dtype} [${shape.join(', ')}] needs ${size} values of ${bytes} bytes, got ${data.length} of ${data.BYTES_PER_ELEMENT}.`,
     );
   }
-  return { data, shape, dtype };
+  return { data, shape, dtype } as HostValues | HostBytes;
 }
