@@ -20,8 +20,6 @@ import { segmentGradients } from './segment.ts';
 import { shapeGradients } from './shape.ts';
 import { unaryGradients } from './unary.ts';
 
-export { fftOfPair, ifftOfPair } from './fft.ts';
-
 /** Every rule, by family. */
 export const gradients: readonly tf.GradConfig[] = [
   ...unaryGradients,

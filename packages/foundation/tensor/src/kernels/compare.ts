@@ -59,12 +59,18 @@ export async function compare(f: () => tf.Tensor | tf.Tensor[], tolerance = 1e-4
   });
 }
 
+/** A name, a function of fresh tensors, and the largest error relative to 1 + |expected|; default 1e-4. */
 export type Case = [name: string, f: () => tf.Tensor | tf.Tensor[], tolerance?: number];
 
+/** Values in [-1, 1). */
 export const v = (...shape: number[]): tf.Tensor => spreadValues(shape, -1, 1);
+/** Other values in [-1, 1). */
 export const w = (...shape: number[]): tf.Tensor => spreadValues(shape, -1, 1, 5.3);
+/** An int32 tensor. */
 export const ints = (values: number[], shape: number[] = [values.length]): tf.Tensor =>
   tf.tensor(values, shape, 'int32');
+/** A tensor of truth values. */
 export const bools = (values: boolean[]): tf.Tensor => tf.tensor1d(values, 'bool');
+/** Runs a kernel by name. */
 export const run = (name: string, inputs: Record<string, tf.Tensor>, attrs: object): tf.Tensor =>
   tf.engine().runKernel(name, inputs, attrs as tf.NamedAttrMap) as tf.Tensor;

@@ -14,14 +14,24 @@ interface Attributes {
 
 type Info = ReturnType<typeof tf.backend_util.computeConv3DInfo>;
 
-const infoOf = (inShape: number[], filterShape: number[], a: Attributes): Info =>
-  tf.backend_util.computeConv3DInfo(
+/**
+ * Geometry of the convolution. Where the stride is larger than the filter, TensorFlow.js has 'same' padding negative,
+ * which shifts the image; there is none to be had then.
+ */
+function infoOf(inShape: number[], filterShape: number[], a: Attributes): Info {
+  const info = tf.backend_util.computeConv3DInfo(
     inShape as [number, number, number, number, number],
     filterShape as [number, number, number, number, number],
     a.strides,
     a.dilations ?? 1,
     a.pad as 'same',
   );
+  const { padInfo } = info;
+  for (const side of ['front', 'back', 'top', 'bottom', 'left', 'right'] as const) {
+    padInfo[side] = Math.max(0, padInfo[side]);
+  }
+  return info;
+}
 
 /** The 2-D convolution within one depth tap. */
 const planar = (info: Info): tf.NamedAttrMap =>

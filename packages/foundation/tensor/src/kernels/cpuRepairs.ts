@@ -6,6 +6,7 @@
  * - fft takes n² for lengths that are no power of two, and many small tensors for those that are.
  * - einsum is wrong where an operand has a label alone.
  * - matMul pairs the wrong matrices where batch axes are broadcast, unless one side has the last batch axes of the other.
+ * - conv3d shifts the image where the stride is larger than the filter; see samePadding3d.ts.
  * - stridedSlice is wrong where an axis is dropped and another has a stride.
  */
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
@@ -13,6 +14,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { einsum } from './einsum.ts';
 import { transformRows } from './fourier.ts';
 import { presentKernel, replaceKernel, type Kernel } from './register.ts';
+import { repairSamePadding3d } from './samePadding3d.ts';
 import { stridedCopy } from './strided.ts';
 import { sizeOf, type KernelArgs } from './wasmBackend.ts';
 
@@ -138,5 +140,6 @@ export function repairCpu(): void {
   replaceKernel('cpu', 'IFFT', fourier(true));
   replaceKernel('cpu', 'Einsum', einsumKernel);
   replaceKernel('cpu', 'BatchMatMul', batchMatMul(presentKernel('cpu', 'BatchMatMul')));
+  repairSamePadding3d();
   replaceKernel('cpu', 'StridedSlice', stridedSlice(presentKernel('cpu', 'StridedSlice')));
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compare, ints, run, startBackends, v, w, type Case } from './compare.ts';
 import { registerComposedKernels } from './index.ts';
+import type { WasmBackend } from './wasmBackend.ts';
 
 beforeAll(startBackends);
 
@@ -165,7 +166,7 @@ convolutionCases.push(
 );
 
 const convolution3dCases: Case[] = (['same', 'valid'] as const).flatMap((pad) =>
-  [1, [2, 1, 2]].map((strides): Case => [
+  [1, [2, 1, 2], [1, 3, 3]].map((strides): Case => [
     `conv3d and its gradients, strides ${strides}, pad ${pad}`,
     () => {
       const x = v(2, 5, 4, 5, 2) as tf.Tensor5D;
@@ -250,6 +251,44 @@ describe.each([
 ])('%s on wasm and cpu', (_, cases) => {
   it.each(cases)('%s', async (_name, f, tolerance) => {
     await compare(f, tolerance);
+  });
+});
+
+describe('a stride larger than the filter', () => {
+  it.each(['cpu', 'wasm'])('picks elements, and puts their gradients back, on %s', async (backend) => {
+    await tf.setBackend(backend);
+    tf.tidy(() => {
+      const x = tf.tensor(
+        Array.from({ length: 8 }, (_, i) => i),
+        [1, 1, 2, 4, 1],
+      ) as tf.Tensor5D;
+      const filter = tf.ones([1, 1, 1, 1, 1]) as tf.Tensor5D;
+      const pick = (y: tf.Tensor): tf.Tensor => tf.conv3d(y as tf.Tensor5D, filter, [1, 1, 3], 'same');
+      expect([...pick(x).dataSync()]).toEqual([0, 3, 4, 7]);
+      expect([...tf.grad(pick)(x).dataSync()]).toEqual([1, 0, 0, 1, 1, 0, 0, 1]);
+    });
+  });
+});
+
+describe('training on wasm', () => {
+  it('neither leaks tensors nor grows the heap', async () => {
+    await tf.setBackend('wasm');
+    const heap = (): number => (tf.backend() as unknown as WasmBackend).wasm.HEAPU8.length;
+    const weights = [tf.variable(v(3, 3, 2, 4)), tf.variable(w(4 * 16, 5))] as [tf.Variable, tf.Variable];
+    const x = v(4, 8, 8, 2) as tf.Tensor4D;
+    const step = (): void =>
+      tf.tidy(() => {
+        const { grads } = tf.variableGrads(() => {
+          const h = tf.relu(tf.conv2d(x, weights[0] as tf.Tensor as tf.Tensor4D, 2, 'same'));
+          return tf.mean(tf.square(tf.matMul(tf.reshape(h, [4, -1]), weights[1])));
+        }, weights);
+        for (const weight of weights) weight.assign(tf.sub(weight, tf.mul(grads[weight.name] as tf.Tensor, 0.1)));
+      });
+    for (let i = 0; i < 5; i++) step();
+    const before = { heap: heap(), tensors: tf.memory().numTensors, blocks: tf.engine().backend.numDataIds() };
+    for (let i = 0; i < 50; i++) step();
+    expect({ heap: heap(), tensors: tf.memory().numTensors, blocks: tf.engine().backend.numDataIds() }).toEqual(before);
+    tf.dispose([x, ...weights]);
   });
 });
 

@@ -31,7 +31,7 @@ interface Side {
 }
 
 /** Swaps the two last axes. [B, M, N] -> [B, N, M] */
-export function transposeMatrices(backend: WasmBackend, x: tf.TensorInfo): tf.TensorInfo {
+function transposeMatrices(backend: WasmBackend, x: tf.TensorInfo): tf.TensorInfo {
   const kernel = tf.getKernel('Transpose', 'wasm');
   const [batch = 1, rows = 1, columns = 1] = x.shape;
   // A single row or column is the same block either way.

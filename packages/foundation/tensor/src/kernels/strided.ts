@@ -80,14 +80,22 @@ export function stridedCopy(
   to: Block,
 ): void {
   const loop = collapse(shape, [strides]);
-  const n = loop.sizes.at(-1) as number;
-  const step = loop.strides[0]?.at(-1) as number;
+  // The two innermost axes in one loop nest, since the innermost is often short: a group's channels, a pixel's colours.
+  if (loop.sizes.length === 1) {
+    loop.sizes.unshift(1);
+    loop.strides[0]?.unshift(0);
+  }
+  const n = loop.sizes.pop() as number;
+  const step = loop.strides[0]?.pop() as number;
+  const rows = loop.sizes.at(-1) as number;
+  const rowStep = loop.strides[0]?.at(-1) as number;
   let write = 0;
   eachRow(loop, ([offset]) => {
-    const start = base + (offset as number);
-    if (step === 1 && n >= blockCopy) to.set(from.subarray(start, start + n), write);
-    else if (step === 0 && n >= blockCopy) to.fill(from[start] as number, write, write + n);
-    else for (let c = 0, read = start; c < n; c++, read += step) to[write + c] = from[read] as number;
-    write += n;
+    let start = base + (offset as number);
+    for (let row = 0; row < rows; row++, start += rowStep, write += n) {
+      if (step === 1 && n >= blockCopy) to.set(from.subarray(start, start + n), write);
+      else if (step === 0 && n >= blockCopy) to.fill(from[start] as number, write, write + n);
+      else for (let c = 0, read = start; c < n; c++, read += step) to[write + c] = from[read] as number;
+    }
   });
 }
