@@ -5,6 +5,7 @@
 import { defineCommand, renderUsage, runCommand, type CommandDef } from 'citty';
 import { demo } from './commands/demo.ts';
 import { evaluate } from './commands/evaluate.ts';
+import { pack } from './commands/pack.ts';
 import { reconstruct } from './commands/reconstruct.ts';
 import { sample } from './commands/sample.ts';
 import { trainPrior } from './commands/train-prior.ts';
@@ -23,6 +24,7 @@ const subCommands: Readonly<Record<string, AnyCommand>> = {
   sample,
   reconstruct,
   evaluate,
+  pack,
 };
 
 const main = defineCommand({

@@ -6,8 +6,8 @@ export const pictureFlags = {
   images: {
     type: 'string',
     default: 'emoji',
-    valueHint: 'emoji|fashion-mnist|FOLDER',
-    description: 'Pictures: a named set, or a folder of your own (sub-folders are classes with --classes)',
+    valueHint: 'emoji|fashion-mnist|FOLDER|FILE',
+    description: 'A named set, a folder of your own (sub-folders are classes with --classes), or what pack wrote',
   },
   size: { type: 'string', default: '32', valueHint: 'PIXELS', description: 'Side of the pictures' },
   classes: {

@@ -15,10 +15,11 @@ import {
 } from '@tesserae/data';
 import { baseCodePoint, emoji3d } from '@tesserae/datasets';
 import { progressTarget } from '@tesserae/train';
+import { readPacked, type PackedPictures } from './packed-pictures.ts';
 
 /** What pictures to open. Plain JSON: it is kept in the run's folder. */
 export interface PictureConfig {
-  /** `emoji`, `fashion-mnist`, or the path of a folder. */
+  /** `emoji`, `fashion-mnist`, the path of a folder, or of a file that `pack` wrote. */
   readonly images: string;
   /** Side in pixels. */
   readonly size: number;
@@ -56,11 +57,29 @@ const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';
 export async function openPictures(config: PictureConfig): Promise<Pictures> {
   const { images, size, classes, seed } = config;
   if (images === 'fashion-mnist') return openFashionMnist(config);
-  const options: ImageFolderOptions = {
-    size,
-    ...progress(),
-    ...(classes && images !== 'emoji' && { classOf: firstFolder }),
-  };
+  if (images.endsWith('.safetensors')) {
+    const packed = await readPacked(images);
+    const [height, width] = packed.shape;
+    if (height !== size || width !== size) {
+      throw new Error(
+        `${images} holds pictures of ${height}×${width}; give --size ${height}, or pack them at ${size}.`,
+      );
+    }
+    console.log(`pictures: ${images}, ${packed.pictures.length} of ${packed.shape.join('×')}`);
+    return split(packed, classes ? packed.classes : [], seed, [], () => {});
+  }
+  const { dataset, groups } = await openFiles(config);
+  const packed = { pictures: dataset, shape: dataset.shape, groups, classes: dataset.classes };
+  return split(packed, dataset.classes, seed, dataset.skipped, () => dataset.dispose());
+}
+
+/** All pictures of a folder or of the emoji, with the groups that a split keeps together. */
+export async function openFiles({
+  images,
+  size,
+  classes,
+}: PictureConfig): Promise<{ dataset: ImageDataset; groups: string[] }> {
+  const options: ImageFolderOptions = { size, ...progress(), ...(classes && { classOf: firstFolder }) };
   let dataset: ImageDataset;
   if (images === 'emoji') {
     if (classes) throw new Error('the emoji set has no classes; leave --classes out.');
@@ -72,16 +91,26 @@ export async function openPictures(config: PictureConfig): Promise<Pictures> {
   report(images, dataset);
   // Variants of one emoji, and files of one name, stay on one side.
   const groupOf = images === 'emoji' ? baseCodePoint : (file: string): string => basename(file).replace(/\.\w+$/, '');
-  const positions = dataset.files.map((_, i) => i);
-  const { train, heldOut } = splitBy(positions, (i) => groupOf(dataset.files[i] as string), heldOutShare, seed);
+  return { dataset, groups: dataset.files.map(groupOf) };
+}
+
+function split(
+  { pictures, shape, groups }: PackedPictures,
+  classes: readonly string[],
+  seed: number,
+  skipped: readonly SkippedFile[],
+  dispose: () => void,
+): Pictures {
+  const positions = groups.map((_, i) => i);
+  const { train, heldOut } = splitBy(positions, (i) => groups[i] as string, heldOutShare, seed);
   return {
-    shape: dataset.shape,
-    train: subset(dataset, train),
-    heldOut: subset(dataset, heldOut),
-    classes: dataset.classes,
+    shape,
+    train: subset(pictures, train),
+    heldOut: subset(pictures, heldOut),
+    classes,
     mirror: true,
-    skipped: dataset.skipped,
-    [Symbol.dispose]: () => dataset.dispose(),
+    skipped,
+    [Symbol.dispose]: dispose,
   };
 }
 
