@@ -71,8 +71,10 @@ function winners(x: Float32Array | Int32Array | Uint8Array, { batch, channels, a
               for (let w = w0; w < w1; w++) {
                 const read = (((image * depth.size + d) * height.size + h) * width.size + w) * channels;
                 for (let c = 0; c < channels; c++) {
-                  const best = picked[write + c] as number;
-                  if (best < 0 || (x[read + c] as number) > (x[best] as number)) picked[write + c] = read + c;
+                  const at = picked[write + c] as number;
+                  const best = x[at] as number;
+                  // NaN loses, as in the kernels of TensorFlow.js.
+                  if (at < 0 || best !== best || (x[read + c] as number) > best) picked[write + c] = read + c;
                 }
               }
             }
@@ -110,6 +112,11 @@ export function maxPool3d({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo
 /** The MaxPoolWithArgmax kernel: values, and positions in x flattened with or without its batch. */
 export function maxPoolWithArgmax({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo[] {
   const { x } = inputs as { x: tf.TensorInfo };
+  if (x.shape.length !== 4) {
+    throw new Error(
+      `maxPoolWithArgmax: expected x of rank 4, [batch, height, width, channels], received [${x.shape}].`,
+    );
+  }
   const shape = geometry(x.shape, attrs);
   const result = backend.makeOutput(shape.outShape, x.dtype);
   const indexes = backend.makeOutput(shape.outShape, 'int32');
