@@ -92,17 +92,26 @@ function provider(available: boolean): EngineProvider {
   };
 }
 
-test('doctor is content with a CPU engine and shows the plugins', async () => {
-  expect(await doctor([provider(true)], terminal)).toBe(0);
+const describe = (): Promise<string> => Promise.resolve('PJRT API 0.106, 1 device: cpu');
+
+test('doctor is content with a CPU engine and shows the plugins and devices', async () => {
+  expect(await doctor([provider(true)], terminal, describe)).toBe(0);
   const text = out.join('\n');
   expect(text).toContain(`node         ${process.versions.node}`);
   expect(text).toContain(home);
-  expect(text).toContain('xla:cpu      PJRT 0.106, 1 device');
+  expect(text).toContain('xla:cpu      PJRT API 0.106, 1 device: cpu');
   expect(text).toContain('xla:cuda     not available: no xla:cuda');
   expect(out.at(-1)).toBe('Nothing is missing.');
 });
 
 test('doctor without XLA fails and ends with the line that fixes it', async () => {
-  expect(await doctor([provider(false)], terminal)).toBe(1);
+  expect(await doctor([provider(false)], terminal, describe)).toBe(1);
   expect(out.at(-1)).toBe('To fix: get xla:cpu');
+});
+
+test('a plugin that is there but does not start is said to be so', async () => {
+  const fail = (): Promise<string> => Promise.reject(new Error('wrong ELF class'));
+  expect(await doctor([provider(true)], terminal, fail)).toBe(1);
+  expect(out.join('\n')).toContain('xla:cpu      found, but does not start: wrong ELF class');
+  expect(out.at(-1)).toContain('To fix: ');
 });

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage, runCommand, type CommandDef } from 'citty';
+import { devices } from './devices.ts';
 import { doctor } from './doctor.ts';
 import { engineInstall } from './engine-install.ts';
 import { engineList } from './engine-list.ts';
@@ -69,7 +70,7 @@ function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand 
     meta: { name: 'doctor', description: 'Show engines, plugins and devices, and what fixes what is missing' },
     run: async () => {
       const { xla } = await import('@tesserae/xla');
-      exit(await doctor([xla], terminal));
+      exit(await doctor([xla], terminal, devices));
     },
   });
   return defineCommand({

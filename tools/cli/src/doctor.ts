@@ -13,9 +13,14 @@ const OLDEST_NODE = [22, 18] as const;
  * Prints the report.
  *
  * @param providers the engine families to probe
+ * @param describe says what devices an engine that is there has; throws if it does not start
  * @returns the exit code
  */
-export async function doctor(providers: readonly EngineProvider[], terminal: Terminal): Promise<number> {
+export async function doctor(
+  providers: readonly EngineProvider[],
+  terminal: Terminal,
+  describe: (provider: EngineProvider, name: string) => Promise<string>,
+): Promise<number> {
   const fixes: string[] = [];
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const nodeWorks = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
@@ -38,10 +43,25 @@ export async function doctor(providers: readonly EngineProvider[], terminal: Ter
   for (const provider of providers) {
     for (const name of provider.names) {
       const probe = await provider.probe(name);
-      terminal.out(row(name, probe.available ? probe.detail : `not available: ${probe.reason}`));
-      if (probe.available) xlaWorks = true;
+      if (probe.available) {
+        const works = await describe(provider, name).then(
+          (line) => row(name, line),
+          (error: unknown) => error,
+        );
+        if (typeof works === 'string') {
+          terminal.out(works);
+          xlaWorks = true;
+        } else {
+          terminal.out(
+            row(name, `found, but does not start: ${works instanceof Error ? works.message : String(works)}`),
+          );
+          fixes.push(`Remove the plugin's folder and install it again, or unset TESSERAE_PJRT_PLUGIN.`);
+        }
+        continue;
+      }
+      terminal.out(row(name, `not available: ${probe.reason}`));
       // A machine without an NVIDIA card lacks nothing.
-      else if (name.endsWith(':cpu')) fixes.push(probe.remedy);
+      if (name.endsWith(':cpu')) fixes.push(probe.remedy);
       else terminal.out(row('', `if it should be: ${probe.remedy}`));
     }
   }
