@@ -100,7 +100,8 @@ export default tseslint.config(
       'jsdoc/require-jsdoc': [
         'error',
         {
-          publicOnly: true,
+          // What is exported itself, not what an exported table refers to.
+          publicOnly: { ancestorsOnly: true },
           require: { ClassDeclaration: true, FunctionDeclaration: true, MethodDefinition: false },
           contexts: ['TSInterfaceDeclaration', 'TSTypeAliasDeclaration'],
         },
