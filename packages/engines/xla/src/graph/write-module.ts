@@ -6,6 +6,7 @@
  */
 import { denseText } from './literal.ts';
 import type { Node } from './node.ts';
+import { writeOperations } from './write-operations.ts';
 
 /** A module and the leaves that are its arguments, in order. */
 export interface Module {
@@ -29,7 +30,6 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
   const names = new Map<Node, string>();
   const args: Node[] = [];
   const lines: string[] = [];
-  let next = 0;
 
   const addArgument = (leaf: Node): void => {
     names.set(leaf, `%arg${args.length}`);
@@ -37,58 +37,17 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
   };
   for (const leaf of options.leading ?? []) addArgument(leaf);
 
-  const write = (node: Node): void => {
-    const { operation } = node;
-    if (operation === undefined) {
-      if (node.host !== undefined && options.inline?.(node) === true) {
-        const name = `%${next++}`;
-        lines.push(
-          `    ${name} = "stablehlo.constant"() {value = ${denseText(node.host, node.type, node.shape)}} : () -> ${node.text}`,
-        );
-        names.set(node, name);
-      } else {
-        addArgument(node);
-      }
-      return;
-    }
-    const { inputs } = operation;
-    if (operation.name === 'result') {
-      names.set(node, `${names.get(inputs[0] as Node) as string}#${operation.index}`);
-      return;
-    }
-    const name = `%${next++}`;
-    let values = '';
-    let types = '';
-    for (let i = 0; i < inputs.length; i++) {
-      const input = inputs[i] as Node;
-      values += (i === 0 ? '' : ', ') + (names.get(input) as string);
-      types += (i === 0 ? '' : ', ') + input.text;
-    }
-    const { results, attributes, regions } = operation;
-    const left = results === undefined ? name : `${name}:${results.length}`;
-    const right = results === undefined ? node.text : `(${results.map((result) => typeOf(result)).join(', ')})`;
-    const braces = attributes === '' ? '' : ` {${attributes}}`;
-    lines.push(`    ${left} = "${operation.name}"(${values})${regions}${braces} : (${types}) -> ${right}`);
-    names.set(node, name);
-  };
-
-  // Depth first with a stack of our own: a training step is deeper than the call stack allows.
-  const stack: { node: Node; position: number }[] = [];
-  const visit = (root: Node): void => {
-    if (names.has(root)) return;
-    stack.push({ node: root, position: 0 });
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1] as { node: Node; position: number };
-      const input = top.node.operation?.inputs[top.position++];
-      if (input === undefined) {
-        stack.pop();
-        if (!names.has(top.node)) write(top.node);
-      } else if (!names.has(input)) {
-        stack.push({ node: input, position: 0 });
-      }
+  const leaf = (node: Node): void => {
+    if (node.host !== undefined && options.inline?.(node) === true) {
+      const name = `%${lines.length}`;
+      const values = denseText(node.host, node.type, node.shape);
+      lines.push(`    ${name} = "stablehlo.constant"() {value = ${values}} : () -> ${node.text}`);
+      names.set(node, name);
+    } else {
+      addArgument(node);
     }
   };
-  for (const output of outputs) visit(output);
+  writeOperations(outputs, { names, lines, prefix: '%', leaf });
 
   const parameters = args.map((leaf, i) => {
     const target = options.donations?.get(i);
@@ -107,6 +66,3 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
   ].join('\n');
   return { text, arguments: args };
 }
-
-const typeOf = ({ type, shape }: { type: string; shape: readonly number[] }): string =>
-  shape.length === 0 ? `tensor<${type}>` : `tensor<${shape.join('x')}x${type}>`;

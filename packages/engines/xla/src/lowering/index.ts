@@ -8,6 +8,7 @@ import { images } from './image.ts';
 import type { Lowerings } from './kernel.ts';
 import { products } from './matmul.ts';
 import { morphology } from './morphology.ts';
+import { nearestCodes } from './nearest-code.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { random } from './random.ts';
@@ -25,6 +26,7 @@ export const lowerings: Lowerings = {
   ...random,
   ...pooling,
   ...normalization,
+  ...nearestCodes,
   ...images,
   ...sorting,
   ...counting,

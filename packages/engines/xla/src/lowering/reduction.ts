@@ -56,19 +56,15 @@ const truth = (x: Node): Node => (x.type === 'i1' ? x : compare('NE', x, constan
 
 /**
  * Index of the extreme value, the lowest one on ties: the extreme first, then the smallest index that has it. XLA's own
- * variadic form is several times slower on the CPU.
+ * variadic form is several times slower on the CPU. NaN is passed over, as in TensorFlow.js.
  */
-export function argReduce(x: Node, axis: number, name: 'maximum' | 'minimum'): Node {
+export function argReduce(input: Node, axis: number, name: 'maximum' | 'minimum'): Node {
+  const worst = constant(neutral(name, input), input.type, input.shape);
+  const x = input.type === 'f32' ? select(compare('EQ', input, input), input, worst) : input;
   const extreme = reduceKeeping(name, x, neutral(name, x), [axis]);
   const hit = compare('EQ', x, broadcastTo(extreme, x.shape));
   const nowhere = constant(2 ** 31 - 1, 'i32', x.shape);
-  const found = reduce('minimum', select(hit, iota('i32', x.shape, axis), nowhere), 2 ** 31 - 1, [axis]);
-  // NaN equals nothing: TensorFlow.js then keeps index 0.
-  return select(
-    compare('EQ', found, constant(2 ** 31 - 1, 'i32', found.shape)),
-    constant(0, 'i32', found.shape),
-    found,
-  );
+  return reduce('minimum', select(hit, iota('i32', x.shape, axis), nowhere), 2 ** 31 - 1, [axis]);
 }
 
 const argReduction =
