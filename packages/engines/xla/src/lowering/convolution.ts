@@ -45,7 +45,7 @@ function geometry2d(a: ConvolutionAttributes, x: number[], filter: number[], dep
     depthwise,
   );
   const { padInfo } = info;
-  return {
+  return fitted({
     strides: [info.strideHeight, info.strideWidth],
     dilations: [info.dilationHeight, info.dilationWidth],
     padding: [
@@ -55,7 +55,7 @@ function geometry2d(a: ConvolutionAttributes, x: number[], filter: number[], dep
     input: [info.inHeight, info.inWidth],
     filter: [info.filterHeight, info.filterWidth],
     output: [info.outHeight, info.outWidth],
-  };
+  });
 }
 
 function geometry3d(a: ConvolutionAttributes, x: number[], filter: number[]): Geometry {
@@ -67,7 +67,7 @@ function geometry3d(a: ConvolutionAttributes, x: number[], filter: number[]): Ge
     a.pad as 'same' | 'valid',
   );
   const { padInfo } = info;
-  return {
+  return fitted({
     strides: [info.strideDepth, info.strideHeight, info.strideWidth],
     dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
     padding: [
@@ -78,11 +78,24 @@ function geometry3d(a: ConvolutionAttributes, x: number[], filter: number[]): Ge
     input: [info.inDepth, info.inHeight, info.inWidth],
     filter: [info.filterDepth, info.filterHeight, info.filterWidth],
     output: [info.outDepth, info.outHeight, info.outWidth],
-  };
+  });
 }
 
 const ones = (g: Geometry): number[] => g.strides.map(() => 1);
 const reach = (g: Geometry, i: number): number => ((g.filter[i] as number) - 1) * (g.dilations[i] as number) + 1;
+
+/**
+ * The geometry with the padding at the end adjusted where the number of outputs does not follow from it: TensorFlow.js
+ * takes the filter's height for its width, and rounds as it is told, when padding is a number.
+ */
+function fitted(g: Geometry): Geometry {
+  const padding = g.padding.map(([low, high], i) => {
+    const [stride, out, size] = [g.strides, g.output, g.input].map((list) => list[i]) as [number, number, number];
+    const follows = Math.floor((size + low + high - reach(g, i)) / stride) + 1 === out;
+    return [low, follows ? high : (out - 1) * stride + reach(g, i) - size - low] as const;
+  });
+  return { ...g, padding };
+}
 
 /** x [B, …, I] with filter […, I / groups, O] -> [B, …, O]. */
 function forward(x: Node, filter: Node, g: Geometry, groups: number): Node {

@@ -223,7 +223,8 @@ export const elementwise: Lowerings = {
     const [a, b] = operands(call);
     return divide(float(a), float(b));
   },
-  FloorDiv: (call) => floorDivide(...operands(call)),
+  // An int32 whatever the operands, as TensorFlow.js has it.
+  FloorDiv: (call) => convert(floorDivide(...operands(call)), 'i32'),
   Mod: (call) => floorRemainder(...operands(call)),
   Pow: power,
   SquaredDifference: (call) => {
@@ -240,7 +241,6 @@ export const elementwise: Lowerings = {
   GreaterEqual: comparison('GE'),
   LogicalAnd: logical('and'),
   LogicalOr: logical('or'),
-  LogicalXor: logical('xor'),
   AddN: (call) => call.list().reduce((sum, x) => add(sum, x)),
 
   Select: (call) => {

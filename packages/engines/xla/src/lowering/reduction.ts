@@ -124,12 +124,6 @@ export const reductions: Lowerings = {
     const { exponentials, sum } = shifted(logits);
     return divide(exponentials, broadcastTo(sum, logits.shape));
   },
-  LogSoftmax: (call) => {
-    const logits = convert(call.node('logits'), 'f32');
-    checkLast(call.attrs<{ axis: number }>().axis, logits, 'LogSoftmax');
-    const { centered, sum } = shifted(logits);
-    return subtract(centered, broadcastTo(unary('log', sum), logits.shape));
-  },
   Cumsum: (call) => cumulative(call, 'add'),
   Cumprod: (call) => cumulative(call, 'multiply'),
 };

@@ -365,7 +365,6 @@ export const shapes: Lowerings = {
   },
   MirrorPad: mirrorPad,
   Tile: tile,
-  BroadcastTo: (call) => broadcastTo(call.node('x'), call.attrs<{ shape: number[] }>().shape),
   Fill: (call) => {
     const { shape, value, dtype } = call.attrs<{ shape: number[]; value: number | string; dtype?: tf.DataType }>();
     if (typeof value === 'string') {
