@@ -132,13 +132,14 @@ function stridedSlice(call: KernelCall): Node {
   if (info.isIdentity) return reshape(x, info.finalShape);
   if (sizeOf(info.finalShape) === 0) return zeros(x, info.finalShape);
   // A negative stride takes the same elements upwards and reverses.
-  const { begin, strides, finalShapeSparse } = info;
+  const { begin, end, strides } = info;
+  const counts = tf.slice_util.computeOutShape(begin, end, strides);
   const backwards = range(0, x.shape.length).filter((i) => (strides[i] as number) < 0);
   const from = begin.map((start, i) =>
-    (strides[i] as number) < 0 ? start + ((finalShapeSparse[i] as number) - 1) * (strides[i] as number) : start,
+    (strides[i] as number) < 0 ? start + ((counts[i] as number) - 1) * (strides[i] as number) : start,
   );
   const steps = strides.map(Math.abs);
-  const limit = from.map((start, i) => start + ((finalShapeSparse[i] as number) - 1) * (steps[i] as number) + 1);
+  const limit = from.map((start, i) => start + ((counts[i] as number) - 1) * (steps[i] as number) + 1);
   const sliced = slice(x, from, limit, steps);
   return reshape(backwards.length === 0 ? sliced : reverse(sliced, backwards), info.finalShape);
 }
