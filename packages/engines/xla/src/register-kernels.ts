@@ -11,7 +11,7 @@ import { Node } from './graph/node.ts';
 export function registerKernels(backendName: string): void {
   if (tf.getKernel('Identity', backendName) != null) return;
   for (const [kernelName, lowering] of Object.entries(lowerings)) {
-    tf.registerKernel({ kernelName, backendName, kernelFunc: recording(lowering) });
+    tf.registerKernel({ kernelName, backendName, kernelFunc: recording(kernelName, lowering) });
   }
   for (const { kernelName } of tf.getKernelsForBackend('cpu')) {
     if (tf.getKernel(kernelName, backendName) == null) {
@@ -20,9 +20,17 @@ export function registerKernels(backendName: string): void {
   }
 }
 
-function recording(lowering: Lowering): tf.KernelFunc {
-  return ({ inputs, attrs, backend }) => {
-    const device = backend as XlaBackend;
+/** Kernels that only pass data on: they take strings too. */
+const sharing = new Set(['Identity', 'Reshape', 'ExpandDims']);
+
+function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
+  const onHost = hostKernel(kernelName);
+  return (call) => {
+    const { inputs, attrs } = call;
+    // Strings live on the host, and so do the kernels that move or compare them.
+    const strings = Object.values(inputs).some((info) => (info as tf.TensorInfo | undefined)?.dtype === 'string');
+    if (strings && !sharing.has(kernelName)) return onHost(call);
+    const device = call.backend as XlaBackend;
     return outputs(device, lowering(new KernelCall(device, inputs, attrs)));
   };
 }
