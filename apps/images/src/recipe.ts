@@ -15,12 +15,12 @@ export interface Recipe {
 
 /** See the file header. */
 export const full: Recipe = {
-  tokenizer: { steps: 600, learningRate: 1e-3 },
+  tokenizer: { steps: 600, learningRate: 2e-3 },
   prior: { steps: 400, learningRate: 1e-3, layers: 4, dim: 192, heads: 6, dropout: 0.1 },
 };
 
 /** See the file header. */
 export const quick: Recipe = {
-  tokenizer: { steps: 20, learningRate: 1e-3 },
+  tokenizer: { steps: 20, learningRate: 2e-3 },
   prior: { steps: 20, learningRate: 1e-3, layers: 2, dim: 64, heads: 4, dropout: 0.1 },
 };

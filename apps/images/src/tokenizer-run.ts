@@ -48,7 +48,10 @@ export async function trainTokenizer(
       training: boolean,
     ): ReturnType<TrainableTokenizer['loss']> => withPrecision(precision, () => tokenizer.loss(images, { training }));
     using optimizer = new AdamW({
-      learningRate: schedules.cosine({ peak: learningRate, total: steps }),
+      learningRate: schedules.cosine({ peak: learningRate, warmup: Math.ceil(steps / 6), total: steps }),
+      // A second moment that remembers a thousand steps still counts the large gradients of the start after six
+      // hundred: 0.999 costs 1.4 dB here.
+      betas: [0.9, 0.95],
       weightDecay: 0.01,
     });
     using evaluator = new Evaluator({
