@@ -3,7 +3,7 @@ import { tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
 import { PjrtClient } from './pjrt/client.ts';
-import { librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
+import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
 import { registerKernels } from './register-kernels.ts';
 
 const platforms = { 'xla:cuda': 'cuda', 'xla:cpu': 'cpu' } as const;
@@ -47,9 +47,17 @@ async function start(name: string): Promise<tf.KernelBackend> {
   // It would print a banner recommending tfjs-node at its first write.
   if ('firstUse' in host) host.firstUse = false;
   const preload = platform === 'cuda' ? await librariesInLoadOrder(plugin.libraryFolders) : [];
+  if (platform === 'cuda') tellWhereCudaIs(await cudaDataFolder(plugin.libraryFolders));
   const client = new PjrtClient({ path: plugin.path, preload });
   registerKernels(name);
   return new XlaBackend(client, name);
+}
+
+/** XLA reads its flags when the plugin is opened; without `/usr/local/cuda` it needs to be told where ptxas is. */
+function tellWhereCudaIs(folder: string | undefined): void {
+  const flags = process.env['XLA_FLAGS'] ?? '';
+  if (folder === undefined || flags.includes('--xla_gpu_cuda_data_dir')) return;
+  process.env['XLA_FLAGS'] = `${flags} --xla_gpu_cuda_data_dir=${folder}`.trim();
 }
 
 /**
