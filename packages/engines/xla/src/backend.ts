@@ -197,7 +197,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   /** The node of a kernel's input, in the tensor's own shape. */
   nodeOf(info: tf.TensorInfo): Node {
     const data = this.#data.get(info.dataId);
-    const node = this.trace === undefined ? data.node : this.trace.nodeOf(info, data);
+    const node = this.trace === undefined ? data.node : this.trace.nodeOf(data);
     if (node === undefined)
       throw new TypeError(`xla: a tensor of strings, shape [${info.shape.join(', ')}], cannot be computed with.`);
     return sameShape(node.shape, info.shape) ? node : reshape(node, info.shape);
@@ -309,5 +309,7 @@ function hostValues(values: tf.BackendValues, shape: readonly number[], dtype: t
 /** The first line of the call stack that is not TensorFlow.js or this engine. */
 function callerLine(): string | undefined {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
-  return lines.find((line) => !/tfjs-|tf-core|tf-backend|engines[\\/]xla|@tesserae[\\/]xla|node:/.test(line))?.trim();
+  return lines
+    .find((line) => !/tfjs-|tf-core|tf-backend|xla[\\/](src|dist)[\\/](?!.*\.test\.)|node:/.test(line))
+    ?.trim();
 }

@@ -138,6 +138,8 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const inputs: Node[] = [];
     backend.trace = trace;
     engine.startScope(this.#name);
+    for (const [variable, dataId] of before)
+      if (variable.dtype !== 'string' && tracksData(backend, dataId)) trace.enter(variable, backend);
     let result: R | undefined;
     let outcome:
       { outputs: Node[]; assigned: tf.Variable[]; created: boolean; types: Specialization<R>['results'] } | undefined;
@@ -158,7 +160,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       const resultLeaves = tree.leaves(result);
       const nodes = resultLeaves.map((leaf) => backend.nodeOf(leaf));
       const registered = Object.values(engine.registeredVariables);
-      const assigned = registered.filter((variable) => backend.dataOf(variable.dataId).trace === trace);
+      const assigned = registered.filter((variable) => trace.assigned(variable, backend));
       outcome = {
         outputs: [...assigned.map((variable) => backend.nodeOf(variable)), ...nodes],
         assigned,
@@ -190,30 +192,28 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     result: R,
   ): Specialization<R> {
     const { outputs, assigned } = outcome;
-    const variables = [...trace.variables.keys()];
-    const leading = [...inputs, ...trace.variables.values()];
-    const donations = new Map<number, number>();
-    assigned.forEach((variable, output) => {
-      const position = variables.indexOf(variable);
-      if (position >= 0) donations.set(inputs.length + position, output);
-    });
+    const donations = new Map<Node, number>();
+    for (const [node, variable] of trace.variables) {
+      const output = assigned.indexOf(variable);
+      if (output >= 0) donations.set(node, output);
+    }
     const captured = new Set(trace.constants.values());
     const module = writeModule(outputs, {
       name: this.#name,
-      leading,
+      leading: inputs,
       donations,
       // Large values are arguments: as text they would make the module huge.
       inline: (leaf) => !captured.has(leaf) && leaf.size <= 1024,
     });
     const sources: Source[] = module.arguments.map((leaf, i) => {
       if (i < inputs.length) return { kind: 'argument', index: i };
-      const variable = variables[i - inputs.length];
+      const variable = trace.variables.get(leaf);
       if (variable !== undefined) return { kind: 'variable', variable, assigned: assigned.includes(variable) };
       return { kind: 'constant', node: leaf };
     });
     // A leaf made by the trace itself with values too large to write out lives as long as the program.
     const used = new Set(module.arguments);
-    for (const leaf of module.arguments.slice(leading.length)) if (!captured.has(leaf)) leaf.owners++;
+    for (const source of sources) if (source.kind === 'constant' && !captured.has(source.node)) source.node.owners++;
     for (const node of captured) if (!used.has(node)) node.owners--;
     const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
     let executable: Executable;

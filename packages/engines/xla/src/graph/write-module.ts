@@ -19,8 +19,8 @@ export interface WriteOptions {
   readonly name: string;
   /** Leaves that must be arguments, in this order, used or not. */
   readonly leading?: readonly Node[];
-  /** For a position in `leading`, the output that takes over its memory. */
-  readonly donations?: ReadonlyMap<number, number>;
+  /** For a leaf, the output that takes over its memory. */
+  readonly donations?: ReadonlyMap<Node, number>;
   /** Whether a leaf with host values is written as a constant. */
   readonly inline?: (leaf: Node) => boolean;
 }
@@ -50,7 +50,7 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
   writeOperations(outputs, { names, lines, prefix: '%', leaf });
 
   const parameters = args.map((leaf, i) => {
-    const target = options.donations?.get(i);
+    const target = options.donations?.get(leaf);
     return `%arg${i}: ${leaf.text}${target === undefined ? '' : ` {tf.aliasing_output = ${target} : i32}`}`;
   });
   const resultTypes = outputs.map((output) => output.text).join(', ');
