@@ -16,7 +16,7 @@ export interface Recipe {
 /** See the file header. */
 export const full: Recipe = {
   tokenizer: { steps: 600, learningRate: 2e-3 },
-  prior: { steps: 400, learningRate: 1e-3, layers: 4, dim: 192, heads: 6, dropout: 0.1 },
+  prior: { steps: 300, learningRate: 1e-3, layers: 4, dim: 192, heads: 6, dropout: 0.1 },
 };
 
 /** See the file header. */
