@@ -24,7 +24,9 @@ describe.skipIf(!(await xlaAvailable()))('NearestCode', () => {
   test.each([
     [5, 3, 7],
     [1, 1, 1],
-    [2501, 4, 301], // more than one tile, the last one short
+    [9, 5, 33],
+    [7, 3, 64],
+    [5003, 4, 301], // more than one tile, the last one short
   ])('%i vectors of %i among %i codes', (rows, dim, codes) => {
     using _ = scope();
     const x = random.normal(random.key(1), [rows, dim]);
