@@ -12,9 +12,10 @@ import type { TensorData } from './data.ts';
 import { constant, operation, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
-import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
+import type { DeviceBuffer, Executable, PjrtClient } from './pjrt/client.ts';
 import { bufferType, dtypeOf } from './pjrt/element-type.ts';
 import type { BufferType, HostArray } from './pjrt/element-type.ts';
+import { callerLine, explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
 import type { Trace } from './trace.ts';
 import { TracedProgram } from './traced-program.ts';
@@ -112,7 +113,8 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
 
   #readable(dataId: tf.DataId, call: string): TensorData {
     const data = this.#data.get(dataId);
-    if (data.trace !== undefined || this.trace !== undefined) throw new TraceReadError(`tensor.${call}`, callerLine());
+    if (data.trace !== undefined || this.trace !== undefined)
+      throw new TraceReadError(`tensor.${call}`, callerLine(new Error().stack));
     if (data.node !== undefined && data.node.operation !== undefined) this.flush();
     return data;
   }
@@ -243,15 +245,18 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   /** Computes everything that live tensors wait for, as one program. */
   flush(): void {
     if (this.trace !== undefined) throw new Error('internal: xla flush during a trace.');
-    this.#recorded = 0;
     const nodes = new Set<Node>();
     for (const { node } of this.#pending) if (node?.operation !== undefined) nodes.add(node);
-    this.#pending.clear();
     if (nodes.size > 0) {
       const outputs = [...nodes];
       const module = writeModule(outputs, { name: 'eager' });
       const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
-      const program = this.programs.get(module.text, module.arguments.length, types);
+      let program: Executable;
+      try {
+        program = this.programs.get(module.text, module.arguments.length, types);
+      } catch (error) {
+        throw explained(error, 'compiling', module);
+      }
       const results = this.client.execute(
         program,
         module.arguments.map((leaf) => this.bufferOf(leaf)),
@@ -261,6 +266,9 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
         node.buffer = results[i];
       });
     }
+    // Only now: after an error everything is still there, and disposing of what it names mends the rest.
+    this.#pending.clear();
+    this.#recorded = 0;
     for (const buffer of this.#graveyard) this.client.destroy(buffer);
     this.#graveyard = [];
     this.#graveyardBytes = 0;
@@ -304,12 +312,4 @@ function hostValues(values: tf.BackendValues, shape: readonly number[], dtype: t
   if (dtype === 'bool')
     return source instanceof Uint8Array ? source : Uint8Array.from(source, (value) => (value ? 1 : 0));
   return source instanceof Float32Array ? source : Float32Array.from(source);
-}
-
-/** The first line of the call stack that is not TensorFlow.js or this engine. */
-function callerLine(): string | undefined {
-  const lines = (new Error().stack ?? '').split('\n').slice(1);
-  return lines
-    .find((line) => !/tfjs-|tf-core|tf-backend|xla[\\/](src|dist)[\\/](?!.*\.test\.)|node:/.test(line))
-    ?.trim();
 }

@@ -3,9 +3,10 @@ import { tf } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import { hostKernel } from './host-kernel.ts';
 import { KernelCall } from './lowering/kernel.ts';
-import type { Lowered, Lowering } from './lowering/kernel.ts';
+import type { Lowering } from './lowering/kernel.ts';
 import { lowerings } from './lowering/index.ts';
 import { Node } from './graph/node.ts';
+import { Origin, markOrigin } from './origin.ts';
 
 /** Registers the kernels once for each backend name. */
 export function registerKernels(backendName: string): void {
@@ -31,12 +32,11 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
     const strings = Object.values(inputs).some((info) => (info as tf.TensorInfo | undefined)?.dtype === 'string');
     if (strings && !sharing.has(kernelName)) return onHost(call);
     const device = call.backend as XlaBackend;
-    return outputs(device, lowering(new KernelCall(device, inputs, attrs)));
+    const lowered = lowering(new KernelCall(device, inputs, attrs));
+    if ('tensors' in lowered) return lowered.tensors;
+    const nodes = lowered instanceof Node ? [lowered] : lowered;
+    markOrigin(nodes, new Origin(kernelName, device.trace !== undefined));
+    const infos = nodes.map((node) => device.output(node));
+    return lowered instanceof Node ? (infos[0] as tf.TensorInfo) : infos;
   };
-}
-
-function outputs(backend: XlaBackend, lowered: Lowered): tf.TensorInfo | tf.TensorInfo[] {
-  if (lowered instanceof Node) return backend.output(lowered);
-  if ('tensors' in lowered) return lowered.tensors;
-  return lowered.map((node) => backend.output(node));
 }

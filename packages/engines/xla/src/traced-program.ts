@@ -13,7 +13,7 @@ import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { BufferType } from './pjrt/element-type.ts';
-import { XlaError } from './pjrt/errors.ts';
+import { explained } from './origin.ts';
 import { Trace } from './trace.ts';
 
 /** Where an argument of the executable comes from at each call. */
@@ -220,7 +220,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     try {
       executable = this.#backend.programs.compile(module.text, module.arguments.length, types);
     } catch (error) {
-      throw error instanceof XlaError ? new XlaError(`compiling '${this.#name}'`, error.detail) : error;
+      throw explained(error, `compiling '${this.#name}'`, module);
     }
     const flattened = tree.flatten(result);
     return {

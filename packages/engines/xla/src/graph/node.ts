@@ -39,6 +39,8 @@ export class Node implements TensorType {
   buffer: DeviceBuffer | undefined;
   /** Values on the host, uploaded when a program needs them. */
   host: HostArray | undefined;
+  /** What asked for the node, for errors. */
+  origin: { toString(): string } | undefined;
   /** Tensor data that refer to this node; the buffer is freed with the last one. */
   owners = 0;
 

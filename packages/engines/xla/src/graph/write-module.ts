@@ -12,6 +12,8 @@ import { writeOperations } from './write-operations.ts';
 export interface Module {
   readonly text: string;
   readonly arguments: readonly Node[];
+  /** The node that is written at a line of the text, counted from 1. */
+  nodeAt(line: number): Node | undefined;
 }
 
 /** How to write a module. */
@@ -47,7 +49,8 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
       addArgument(node);
     }
   };
-  writeOperations(outputs, { names, lines, prefix: '%', leaf });
+  const written = new Map<number, Node>();
+  writeOperations(outputs, { names, lines, prefix: '%', leaf, written });
 
   const parameters = args.map((leaf, i) => {
     const target = options.donations?.get(leaf);
@@ -64,5 +67,15 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
     '}',
     '',
   ].join('\n');
-  return { text, arguments: args };
+  const nodeAt = (wanted: number): Node | undefined => {
+    let line = 3; // after the heads of the module and the function
+    // Loops take more than one line.
+    for (const [index, entry] of lines.entries()) {
+      const next = line + entry.split('\n').length;
+      if (wanted >= line && wanted < next) return written.get(index);
+      line = next;
+    }
+    return undefined;
+  };
+  return { text, arguments: args, nodeAt };
 }

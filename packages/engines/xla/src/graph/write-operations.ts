@@ -8,6 +8,8 @@ export interface OperationSink {
   readonly lines: string[];
   /** What new names begin with, for example `%`. */
   readonly prefix: string;
+  /** Gets the node of each line, where someone wants to know. */
+  readonly written?: Map<number, Node>;
   /** Called for a leaf without a name: must give it one. */
   leaf(node: Node): void;
 }
@@ -39,6 +41,7 @@ export function writeOperations(outputs: readonly Node[], sink: OperationSink): 
     const left = results === undefined ? name : `${name}:${results.length}`;
     const right = results === undefined ? node.text : `(${results.map((result) => typeOf(result)).join(', ')})`;
     const braces = attributes === '' ? '' : ` {${attributes}}`;
+    sink.written?.set(lines.length, node);
     lines.push(`    ${left} = "${operation.name}"(${values})${regions}${braces} : (${types}) -> ${right}`);
     names.set(node, name);
   };
