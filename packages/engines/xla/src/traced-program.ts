@@ -92,7 +92,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const parts: string[] = [currentPrecision()];
     const visit = (value: unknown): void => {
       if (value instanceof tf.Variable) parts.push(`v${value.id}`);
-      else if (value instanceof tf.Tensor) parts.push(`${value.dtype}[${value.shape.join(',')}]`);
+      else if (value instanceof tf.Tensor) parts.push(`${value.dtype}[${(value as tf.Tensor).shape.join(',')}]`);
       else if (Array.isArray(value)) {
         parts.push('[');
         value.forEach(visit);

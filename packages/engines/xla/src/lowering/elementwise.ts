@@ -1,5 +1,5 @@
 /** Elementwise kernels: arithmetic, comparison, logic, activations, conversion. */
-import { tf } from '@tesserae/tensor';
+import { type tf } from '@tesserae/tensor';
 import { apply, applyScalar, broadcastBoth, broadcastTo } from '../graph/broadcast.ts';
 import {
   add,

@@ -1,6 +1,5 @@
 /** Kernels that move elements: reshaping, slicing, joining, gathering, scattering. */
 import { tf } from '@tesserae/tensor';
-import { broadcastTo } from '../graph/broadcast.ts';
 import {
   add,
   broadcastInDim,
