@@ -57,7 +57,7 @@ export async function run(words: readonly string[]): Promise<number> {
       console.log(await renderUsage(command, main as AnyCommand));
       return 0;
     }
-    checkFlags(command, name, rest);
+    checkWords(command, name, rest);
     await runCommand(command, { rawArgs: rest });
     return 0;
   } catch (error) {
@@ -73,15 +73,33 @@ export async function run(words: readonly string[]): Promise<number> {
   }
 }
 
-/** Refuses flags that the command does not have: citty would let a misspelt one pass. */
-function checkFlags(command: AnyCommand, name: string, words: readonly string[]): void {
-  const known = Object.keys((command.args ?? {}) as object);
-  for (const word of words) {
-    if (!word.startsWith('--')) continue;
-    const flag = word.slice(2).split('=')[0] as string;
-    const positive = flag.startsWith('no-') ? flag.slice(3) : flag;
-    if (!known.includes(flag) && !known.includes(positive)) {
-      throw new UsageError(`there is no flag --${flag}; ${name} has ${known.map((arg) => `--${arg}`).join(', ')}.`);
+/** Refuses what citty would let pass: flags that the command does not have, flags without their value, stray words. */
+function checkWords(command: AnyCommand, name: string, words: readonly string[]): void {
+  const types = new Map(Object.entries((command.args ?? {}) as Record<string, { type?: string }>));
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (!word.startsWith('--')) {
+      throw new UsageError(`'${word}' is unexpected: ${name} takes flags only, such as --${[...types.keys()][0]}.`);
     }
+    const [flag, value] = splitOnce(word.slice(2));
+    const negated = flag.startsWith('no-') && types.get(flag.slice(3))?.type === 'boolean';
+    const type = negated ? 'boolean' : types.get(flag)?.type;
+    if (type === undefined) {
+      const known = [...types.keys()].map((arg) => `--${arg}`).join(', ');
+      throw new UsageError(`there is no flag --${flag}; ${name} has ${known}.`);
+    }
+    if (type === 'boolean') {
+      if (value !== undefined) throw new UsageError(`--${flag} takes no value, got '${value}'.`);
+      continue;
+    }
+    // The value is the next word; it may begin with one dash, as a negative number does.
+    const given = value ?? words[++i];
+    if (given === undefined || given === '' || given.startsWith('--')) throw new UsageError(`--${flag} needs a value.`);
   }
+}
+
+/** `flag=value` in two; the value may hold more of the signs. */
+function splitOnce(text: string): [flag: string, value?: string] {
+  const at = text.indexOf('=');
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -26,6 +26,10 @@ export const runFlags = {
     valueHint: 'auto|xla:cpu|xla:cuda|wasm|cpu',
     description: 'What computes; auto takes the first that works',
   },
+} as const;
+
+/** What makes a run repeatable. */
+export const seedFlags = {
   seed: { type: 'string', default: '0', valueHint: 'NUMBER', description: 'Of all random draws' },
 } as const;
 
@@ -39,6 +43,12 @@ export const trainingFlags = {
     valueHint: 'float32|tf32|bfloat16',
     description: 'Of matrix products and convolutions',
   },
+} as const;
+
+/** How often training does what is not training. */
+export const intervalFlags = {
+  checkpoint: { type: 'string', default: '100', valueHint: 'STEPS', description: 'Updates between checkpoints' },
+  log: { type: 'string', default: '50', valueHint: 'STEPS', description: 'Updates between lines of the log' },
 } as const;
 
 /** Which tokenizer. */

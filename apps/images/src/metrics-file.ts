@@ -36,7 +36,7 @@ export async function writeMetrics(
     const { psnr, ssim, usage, perplexity, baselines } = tokenizer;
     console.log(
       `reconstruction: ${psnr.toFixed(2)} dB PSNR (8×8 means ${baselines.psnrOf8x8Means.toFixed(2)}, 4×4 means ` +
-        `${baselines.psnrOf4x4Means.toFixed(2)}), SSIM ${ssim.toFixed(3)}, ${(100 * usage).toFixed(1)} % of the codes ` +
+        `${baselines.psnrOf4x4Means.toFixed(2)}), ${ssim === undefined ? '' : `SSIM ${ssim.toFixed(3)}, `}${(100 * usage).toFixed(1)} % of the codes ` +
         `used, perplexity ${perplexity.toFixed(0)}`,
     );
   }

@@ -26,6 +26,8 @@ export interface PriorTraining {
   readonly precision: Precision;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
+  /** Steps between lines of the log. */
+  readonly logEvery: number;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function trainPrior(
   tokenizer: Tokenizer,
   settings: PriorTraining,
 ): Promise<ImageGPT> {
-  const { steps, batch, learningRate, seed, resume, precision, dropout, checkpointEvery } = settings;
+  const { steps, batch, learningRate, seed, resume, precision, dropout, checkpointEvery, logEvery } = settings;
   const { spec } = tokenizer;
   if (spec.kind !== 'discrete')
     throw new Error(`the prior models discrete tokens, but this tokenizer's are ${spec.kind}.`);
@@ -82,7 +84,7 @@ export async function trainPrior(
       seed,
       clip: 1,
       out: run.path('prior'),
-      every: { log: 50, checkpoint: checkpointEvery, validate: 100, sample: 200 },
+      every: { log: logEvery, checkpoint: checkpointEvery, validate: 100, sample: 200 },
       validate: () => evaluator.run(),
       onSample: () => writeSamples(run.path('samples.png'), model, tokenizer, { count: 64, seed, topP: 0.95 }),
       resume,

@@ -17,7 +17,8 @@ export interface TokenizerScore {
   readonly psnr: number;
   /** PSNR of the error pooled over all pictures; lower, since hard pictures weigh more. */
   readonly pooledPsnr: number;
-  readonly ssim: number;
+  /** Absent where the pictures are smaller than its window of 11×11. */
+  readonly ssim?: number;
   /** Of the vocabulary, over the held-out pictures. */
   readonly usage: number;
   readonly perplexity: number;
@@ -43,6 +44,8 @@ export async function scoreTokenizer(tokenizer: Tokenizer, heldOut: PictureSet):
   const { spec } = tokenizer;
   const vocabulary = spec.kind === 'discrete' ? spec.vocabulary : 0;
   const stats = vocabulary > 0 ? new CodebookStats(vocabulary) : undefined;
+  const [height = 0, width = 0] = spec.shape;
+  const similar = Math.min(height, width) >= 11;
   using measure = compile(
     (images: tf.Tensor4D) => {
       const tokens = tokenizer.encode(images);
@@ -54,7 +57,7 @@ export async function scoreTokenizer(tokenizer: Tokenizer, heldOut: PictureSet):
           psnr(images, blockMeans(images, 8)),
           psnr(images, blockMeans(images, 4)),
           psnr(images, again),
-          ssim(images, again),
+          similar ? ssim(images, again) : tf.zeros([images.shape[0]]),
         ],
         1,
       );
@@ -78,7 +81,7 @@ export async function scoreTokenizer(tokenizer: Tokenizer, heldOut: PictureSet):
     pictures,
     psnr: mean(3),
     pooledPsnr: decibels(mean(0)),
-    ssim: mean(4),
+    ...(similar && { ssim: mean(4) }),
     usage: stats?.usage ?? 1,
     perplexity: stats?.perplexity ?? NaN,
     vocabulary,

@@ -21,6 +21,8 @@ export interface TokenizerTraining {
   readonly precision: Precision;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
+  /** Steps between lines of the log. */
+  readonly logEvery: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function trainTokenizer(
   pictures: Pictures,
   settings: TokenizerTraining,
 ): Promise<TrainableTokenizer> {
-  const { steps, batch, learningRate, seed, resume, precision, checkpointEvery } = settings;
+  const { steps, batch, learningRate, seed, resume, precision, checkpointEvery, logEvery } = settings;
   const factory = await findTokenizer(settings.tokenizer);
   using key = random.key(seed);
   const tokenizer = random.withKey(key, () => factory.create({ shape: pictures.shape }));
@@ -73,7 +75,7 @@ export async function trainTokenizer(
       prepare:
         tokenizer.prepare === undefined ? false : ({ images }, prepareKey) => tokenizer.prepare?.(images, prepareKey),
       out: run.path('tokenizer'),
-      every: { log: 50, checkpoint: checkpointEvery, validate: 200, sample: 200 },
+      every: { log: logEvery, checkpoint: checkpointEvery, validate: 200, sample: 200 },
       validate: () => evaluator.run(),
       onSample: () => writeReconstructions(run.path('reconstructions.png'), tokenizer, pictures.heldOut),
       resume,

@@ -1,6 +1,6 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { oneOf, pictureFlags, runFlags, tokenizerFlags, trainingFlags, whole } from '../flags.ts';
+import { oneOf, pictureFlags, runFlags, seedFlags, tokenizerFlags, trainingFlags, whole } from '../flags.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { openPictures } from '../pictures.ts';
 import { writeReconstructions } from '../picture-grids.ts';
@@ -19,6 +19,7 @@ export const demo = defineCommand({
     ...tokenizerFlags,
     quick: { type: 'boolean', default: false, description: 'A minute of training, to see that everything runs' },
     ...trainingFlags,
+    ...seedFlags,
     ...runFlags,
     out: { ...runFlags.out, default: 'runs/demo' },
   },
@@ -35,6 +36,7 @@ export const demo = defineCommand({
       resume: args.resume,
       precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
       checkpointEvery: args.quick ? 10 : 100,
+      logEvery: args.quick ? 10 : 50,
     };
     const recipe = args.quick ? quick : full;
     const run = new RunFolder(args.out);

@@ -1,6 +1,6 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { decimal, runFlags, samplingFlags, whole } from '../flags.ts';
+import { decimal, runFlags, seedFlags, samplingFlags, whole } from '../flags.ts';
 import { loadRunTokenizer, openRunPictures } from '../load-run.ts';
 import { loadPrior } from '../prior-run.ts';
 import { RunFolder } from '../run-folder.ts';
@@ -14,10 +14,19 @@ export const sample = defineCommand({
     ...samplingFlags,
     class: { type: 'string', valueHint: 'NAME', description: 'Only pictures of this class' },
     file: { type: 'string', default: 'samples.png', valueHint: 'NAME', description: 'File in OUT' },
+    ...seedFlags,
     ...runFlags,
   },
   async run({ args }) {
     const count = whole('count', args.count, 1);
+    const drawing = {
+      count,
+      seed: whole('seed', args.seed, 0),
+      temperature: decimal('temperature', args.temperature, 0),
+      topK: whole('top-k', args['top-k'], 0),
+      topP: decimal('top-p', args['top-p'], 0, 1),
+      cfgScale: decimal('cfg', args.cfg, 0),
+    };
     const run = new RunFolder(args.out);
     await run.description();
     await startEngine(args.engine);
@@ -39,12 +48,7 @@ export const sample = defineCommand({
     }
     const started = performance.now();
     await writeSamples(run.path(args.file), model, tokenizer, {
-      count,
-      seed: whole('seed', args.seed, 0),
-      temperature: decimal('temperature', args.temperature, 0),
-      topK: whole('top-k', args['top-k'], 0),
-      topP: decimal('top-p', args['top-p'], 0, 1),
-      cfgScale: decimal('cfg', args.cfg, 0),
+      ...drawing,
       ...(labels !== undefined && { condition: labels }),
     });
     console.log(`${run.path(args.file)}: ${count} pictures in ${((performance.now() - started) / 1000).toFixed(1)} s`);

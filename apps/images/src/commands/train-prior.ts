@@ -1,6 +1,6 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { decimal, oneOf, runFlags, trainingFlags, whole } from '../flags.ts';
+import { decimal, intervalFlags, oneOf, runFlags, seedFlags, trainingFlags, whole } from '../flags.ts';
 import { loadRunTokenizer, openRunPictures } from '../load-run.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { trainPrior as train } from '../prior-run.ts';
@@ -21,8 +21,9 @@ export const trainPrior = defineCommand({
     dim: number(full.prior.dim, 'Width'),
     heads: number(full.prior.heads, 'Attention heads'),
     dropout: number(full.prior.dropout, 'Dropout rate'),
-    checkpoint: { type: 'string', default: '100', valueHint: 'STEPS', description: 'Updates between checkpoints' },
+    ...intervalFlags,
     ...trainingFlags,
+    ...seedFlags,
     ...runFlags,
   },
   async run({ args }) {
@@ -38,6 +39,7 @@ export const trainPrior = defineCommand({
       resume: args.resume,
       precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
+      logEvery: whole('log', args.log, 1),
     };
     const run = new RunFolder(args.out);
     await run.description();

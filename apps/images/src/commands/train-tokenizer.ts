@@ -1,6 +1,16 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { decimal, oneOf, pictureFlags, runFlags, tokenizerFlags, trainingFlags, whole } from '../flags.ts';
+import {
+  decimal,
+  intervalFlags,
+  oneOf,
+  pictureFlags,
+  runFlags,
+  seedFlags,
+  tokenizerFlags,
+  trainingFlags,
+  whole,
+} from '../flags.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { openPictures } from '../pictures.ts';
 import { full } from '../recipe.ts';
@@ -29,8 +39,9 @@ export const trainTokenizer = defineCommand({
       valueHint: 'NUMBER',
       description: 'Peak learning rate',
     },
-    checkpoint: { type: 'string', default: '100', valueHint: 'STEPS', description: 'Updates between checkpoints' },
+    ...intervalFlags,
     ...trainingFlags,
+    ...seedFlags,
     ...runFlags,
   },
   async run({ args }) {
@@ -48,6 +59,7 @@ export const trainTokenizer = defineCommand({
       resume: args.resume,
       precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
+      logEvery: whole('log', args.log, 1),
     };
     const run = new RunFolder(args.out);
     if (settings.resume) await run.checkSame(description);
