@@ -66,11 +66,11 @@ export async function openPictures(config: PictureConfig): Promise<Pictures> {
       );
     }
     console.log(`pictures: ${images}, ${packed.pictures.length} of ${packed.shape.join('×')}`);
-    return split(packed, classes ? packed.classes : [], seed, [], () => {});
+    return split(images, packed, classes ? packed.classes : [], seed, [], () => {});
   }
   const { dataset, groups } = await openFiles(config);
   const packed = { pictures: dataset, shape: dataset.shape, groups, classes: dataset.classes };
-  return split(packed, dataset.classes, seed, dataset.skipped, () => dataset.dispose());
+  return split(images, packed, dataset.classes, seed, dataset.skipped, () => dataset.dispose());
 }
 
 /** All pictures of a folder or of the emoji, with the groups that a split keeps together. */
@@ -95,12 +95,20 @@ export async function openFiles({
 }
 
 function split(
+  images: string,
   { pictures, shape, groups }: PackedPictures,
   classes: readonly string[],
   seed: number,
   skipped: readonly SkippedFile[],
   dispose: () => void,
 ): Pictures {
+  if (new Set(groups).size < 2) {
+    dispose();
+    throw new Error(
+      `${images} has ${groups.length} picture(s) in ${new Set(groups).size} group(s) (files of one name are a group); ` +
+        'at least 2 are needed: one side is held out.',
+    );
+  }
   const positions = groups.map((_, i) => i);
   const { train, heldOut } = splitBy(positions, (i) => groups[i] as string, heldOutShare, seed);
   return {

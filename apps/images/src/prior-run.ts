@@ -1,11 +1,12 @@
 /** Training an autoregressive prior over a tokenizer's tokens, and loading one. */
 import { ImageGPT, type ImageGPTConfig } from '@tesserae/autoregressive';
 import { loader } from '@tesserae/data';
-import { AdamW, schedules } from '@tesserae/nn';
+import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
 import { random, withPrecision, type Precision } from '@tesserae/tensor';
 import type { Tokenizer } from '@tesserae/tokenizer';
-import { Evaluator, fit, loadCheckpoint, type Loss } from '@tesserae/train';
+import { Evaluator, findCheckpoint, fit, loadCheckpoint, type Loss } from '@tesserae/train';
 import { tree, type tf } from '@tesserae/tensor';
+import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -86,7 +87,13 @@ export async function trainPrior(
       out: run.path('prior'),
       every: { log: logEvery, checkpoint: checkpointEvery, validate: 100, sample: 200 },
       validate: () => evaluator.run(),
-      onSample: () => writeSamples(run.path('samples.png'), model, tokenizer, { count: 64, seed, topP: 0.95 }),
+      onSample: () =>
+        writeSamples(run.path('samples.png'), model, tokenizer, {
+          count: 64,
+          seed,
+          topP: 0.95,
+          ...(classes > 0 && { condition: Array.from({ length: 64 }, (_, i) => i % classes) }),
+        }),
       resume,
       config: JSON.parse(JSON.stringify(config)) as never,
     });
@@ -96,6 +103,7 @@ export async function trainPrior(
     return model;
   } catch (error) {
     model.dispose();
+    if (error instanceof StateMismatchError) throw foreignCheckpoint(run.path('prior', 'checkpoint'), error);
     throw error;
   }
 }
@@ -106,6 +114,11 @@ export async function trainPrior(
  * @throws CheckpointError when there is none or it is damaged.
  */
 export async function loadPrior(run: RunFolder): Promise<ImageGPT> {
+  if ((await findCheckpoint(run.path('prior', 'checkpoint'))) === undefined) {
+    throw new Error(
+      `${run.folder} has no trained prior; run \`tesserae-images train-prior --out ${run.folder}\` first.`,
+    );
+  }
   const checkpoint = await loadCheckpoint(run.path('prior', 'checkpoint'));
   try {
     const { config } = checkpoint.state;

@@ -6,9 +6,10 @@
  *     prior/                    checkpoint/, log.jsonl, TensorBoard events
  *     samples.png, reconstructions.png, metrics.json, skipped.json
  */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { SkippedFile } from '@tesserae/data';
 import { writeFileAtomically, WriteError } from '@tesserae/train';
 import type { PictureConfig } from './pictures.ts';
 
@@ -32,9 +33,11 @@ export class RunFolder {
     return join(this.folder, ...names);
   }
 
-  /** Writes `run.json`. */
-  async describe(description: RunDescription): Promise<void> {
+  /** Writes `run.json`, and `skipped.json` if any file was left out. */
+  async describe(description: RunDescription, skipped: readonly SkippedFile[] = []): Promise<void> {
     await this.writeJson('run.json', description);
+    if (skipped.length > 0) await this.writeJson('skipped.json', skipped);
+    else await rm(this.path('skipped.json'), { force: true });
   }
 
   /**

@@ -1,9 +1,10 @@
 /** Training a tokenizer on pictures. */
 import { horizontalFlip, loader } from '@tesserae/data';
-import { AdamW, schedules } from '@tesserae/nn';
+import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
 import { random, withPrecision, type Precision } from '@tesserae/tensor';
 import { isTrainable, saveTokenizer, type TrainableTokenizer } from '@tesserae/tokenizer';
 import { Evaluator, fit } from '@tesserae/train';
+import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -87,6 +88,7 @@ export async function trainTokenizer(
     return tokenizer;
   } catch (error) {
     tokenizer.dispose();
+    if (error instanceof StateMismatchError) throw foreignCheckpoint(run.path('tokenizer', 'checkpoint'), error);
     throw error;
   }
 }

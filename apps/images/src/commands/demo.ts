@@ -6,6 +6,7 @@ import { openPictures } from '../pictures.ts';
 import { writeReconstructions } from '../picture-grids.ts';
 import { trainPrior } from '../prior-run.ts';
 import { full, quick } from '../recipe.ts';
+import { findTokenizer } from '../tokenizers.ts';
 import { RunFolder } from '../run-folder.ts';
 import { writeSamples } from '../samples.ts';
 import { scorePrior, scoreTokenizer } from '../score.ts';
@@ -41,10 +42,10 @@ export const demo = defineCommand({
     const recipe = args.quick ? quick : full;
     const run = new RunFolder(args.out);
     if (args.resume) await run.checkSame(description);
+    await findTokenizer(args.tokenizer); // A wrong name is known before thousands of pictures are read.
     await startEngine(args.engine);
     using pictures = await openPictures(description.pictures);
-    await run.describe(description);
-    if (pictures.skipped.length > 0) await run.writeJson('skipped.json', pictures.skipped);
+    await run.describe(description, pictures.skipped);
 
     const seconds: Record<string, number> = { start: (performance.now() - began) / 1000 };
     const timed = async <R>(phase: string, work: () => Promise<R>): Promise<R> => {

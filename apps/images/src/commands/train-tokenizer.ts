@@ -14,6 +14,7 @@ import {
 import { writeMetrics } from '../metrics-file.ts';
 import { openPictures } from '../pictures.ts';
 import { full } from '../recipe.ts';
+import { findTokenizer } from '../tokenizers.ts';
 import { RunFolder } from '../run-folder.ts';
 import { scoreTokenizer } from '../score.ts';
 import { trainTokenizer as train } from '../tokenizer-run.ts';
@@ -63,10 +64,10 @@ export const trainTokenizer = defineCommand({
     };
     const run = new RunFolder(args.out);
     if (settings.resume) await run.checkSame(description);
+    await findTokenizer(args.tokenizer); // A wrong name is known before thousands of pictures are read.
     await startEngine(args.engine);
     using pictures = await openPictures(description.pictures);
-    await run.describe(description);
-    if (pictures.skipped.length > 0) await run.writeJson('skipped.json', pictures.skipped);
+    await run.describe(description, pictures.skipped);
     using tokenizer = await train(run, pictures, settings);
     await writeMetrics(run, { tokenizer: await scoreTokenizer(tokenizer, pictures.heldOut) });
   },
