@@ -12,7 +12,7 @@ import type { TensorData } from './data.ts';
 import { constant, operation, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
-import type { DeviceBuffer, Executable, PjrtClient } from './pjrt/client.ts';
+import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
 import { bufferType, dtypeOf } from './pjrt/element-type.ts';
 import type { BufferType, HostArray } from './pjrt/element-type.ts';
 import { callerLine, explained } from './origin.ts';
@@ -116,6 +116,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     if (data.trace !== undefined || this.trace !== undefined)
       throw new TraceReadError(`tensor.${call}`, callerLine(new Error().stack));
     if (data.node !== undefined && data.node.operation !== undefined) this.flush();
+    if (data.node?.failure !== undefined) throw data.node.failure;
     return data;
   }
 
@@ -202,6 +203,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     const node = this.trace === undefined ? data.node : this.trace.nodeOf(data);
     if (node === undefined)
       throw new TypeError(`xla: a tensor of strings, shape [${info.shape.join(', ')}], cannot be computed with.`);
+    if (node.failure !== undefined) throw node.failure;
     return sameShape(node.shape, info.shape) ? node : reshape(node, info.shape);
   }
 
@@ -247,31 +249,35 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     if (this.trace !== undefined) throw new Error('internal: xla flush during a trace.');
     const nodes = new Set<Node>();
     for (const { node } of this.#pending) if (node?.operation !== undefined) nodes.add(node);
-    if (nodes.size > 0) {
-      const outputs = [...nodes];
-      const module = writeModule(outputs, { name: 'eager' });
-      const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
-      let program: Executable;
-      try {
-        program = this.programs.get(module.text, module.arguments.length, types);
-      } catch (error) {
-        throw explained(error, 'compiling', module);
-      }
-      const results = this.client.execute(
-        program,
-        module.arguments.map((leaf) => this.bufferOf(leaf)),
-      );
-      outputs.forEach((node, i) => {
-        node.operation = undefined;
-        node.buffer = results[i];
-      });
-    }
-    // Only now: after an error everything is still there, and disposing of what it names mends the rest.
+    if (nodes.size > 0) this.#compute([...nodes]);
     this.#pending.clear();
     this.#recorded = 0;
     for (const buffer of this.#graveyard) this.client.destroy(buffer);
     this.#graveyard = [];
     this.#graveyardBytes = 0;
+  }
+
+  /** Runs what is recorded as one program; if XLA refuses it, each output alone, so that only what is wrong fails. */
+  #compute(outputs: Node[]): void {
+    const module = writeModule(outputs, { name: 'eager' });
+    const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
+    let results: DeviceBuffer[];
+    try {
+      const program = this.programs.get(module.text, module.arguments.length, types);
+      results = this.client.execute(
+        program,
+        module.arguments.map((leaf) => this.bufferOf(leaf)),
+      );
+    } catch (error) {
+      const [only, ...others] = outputs as [Node, ...Node[]];
+      if (others.length === 0) only.failure = explained(error, 'computing', module);
+      else for (const output of outputs) this.#compute([output]);
+      return;
+    }
+    outputs.forEach((node, i) => {
+      node.operation = undefined;
+      node.buffer = results[i];
+    });
   }
 
   /** The device buffer of a leaf, uploaded if its values are still on the host. */

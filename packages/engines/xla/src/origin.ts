@@ -47,8 +47,8 @@ export function markOrigin(outputs: readonly Node[], origin: Origin): void {
 }
 
 /** The error with the kernel that XLA's message is about, where the message points into the module. */
-export function explained(error: unknown, operation: string, module: Module): unknown {
-  if (!(error instanceof XlaError)) return error;
+export function explained(error: unknown, operation: string, module: Module): Error {
+  if (!(error instanceof XlaError)) return error instanceof Error ? error : new Error(String(error));
   const position = /(?:^|\s)-:(\d+):\d+: /.exec(error.detail);
   const origin = position === null ? undefined : module.nodeAt(Number(position[1]))?.origin;
   const about = origin instanceof Origin ? `${error.detail} (in ${origin.toString()})` : error.detail;

@@ -41,6 +41,8 @@ export class Node implements TensorType {
   host: HostArray | undefined;
   /** What asked for the node, for errors. */
   origin: { toString(): string } | undefined;
+  /** Why it cannot be computed: thrown when someone wants it. */
+  failure: Error | undefined;
   /** Tensor data that refer to this node; the buffer is freed with the last one. */
   owners = 0;
 

@@ -6,7 +6,7 @@
  */
 import { tf } from '@tesserae/tensor';
 import { apply } from '../graph/broadcast.ts';
-import { convolution, reshape, reverse } from '../graph/hlo.ts';
+import { convolution, reshape, reverse, slice, transpose } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import { activate } from './elementwise.ts';
 import { productOperands } from './kernel.ts';
@@ -33,14 +33,33 @@ interface ConvolutionAttributes {
 
 const letters = (n: number): string => Array.from({ length: n }, (_, i) => i).join(', ');
 
+/** Orders of the dimensions of images: channels first to last, and back. */
+const toLast = [0, 2, 3, 1] as const;
+const toFirst = [0, 3, 1, 2] as const;
+
+const reordered = <T>(list: readonly T[], order: readonly number[]): T[] => order.map((from) => list[from] as T);
+
+/** An image of the kernel's data format with its channels last. */
+const channelsLast = (x: Node, { dataFormat }: ConvolutionAttributes): Node =>
+  dataFormat === 'NCHW' ? transpose(x, toLast) : x;
+
+/** An image with its channels last in the kernel's data format. */
+const inFormat = (x: Node, { dataFormat }: ConvolutionAttributes): Node =>
+  dataFormat === 'NCHW' ? transpose(x, toFirst) : x;
+
+/** The shape of an image with its channels last. */
+const shapeLast = (shape: number[], { dataFormat }: ConvolutionAttributes): number[] =>
+  dataFormat === 'NCHW' ? reordered(shape, toLast) : shape;
+
+/** Shapes are channels last, whatever the format. */
 function geometry2d(a: ConvolutionAttributes, x: number[], filter: number[], depthwise: boolean): Geometry {
-  if (a.dataFormat === 'NCHW') throw new Error(`xla: convolutions are channels last (NHWC), but dataFormat is 'NCHW'.`);
+  const { pad } = a;
   const info = tf.backend_util.computeConv2DInfo(
     x as [number, number, number, number],
     filter as [number, number, number, number],
     a.strides as [number, number],
     (a.dilations ?? 1) as [number, number],
-    a.pad as number,
+    (Array.isArray(pad) && a.dataFormat === 'NCHW' ? reordered(pad, toLast) : pad) as number,
     a.dimRoundingMode,
     depthwise,
   );
@@ -122,7 +141,14 @@ const turned = (filter: Node, g: Geometry): Node =>
   );
 
 /** Gradient of {@link forward} with respect to x: dy [B, …, O] and filter […, I, O] -> [B, …, I]. */
-function inputGradient(dy: Node, filter: Node, g: Geometry): Node {
+function inputGradient(given: Node, filter: Node, g: Geometry): Node {
+  // Outputs that no window has are passed over: transposed convolutions may ask for them.
+  const extent = [given.shape[0] as number, ...g.output, given.shape[given.shape.length - 1] as number];
+  const dy = slice(
+    given,
+    extent.map(() => 0),
+    extent.map((size, i) => Math.min(size, given.shape[i] as number)),
+  );
   const { a, b, precision } = productOperands(dy, filter);
   const n = letters(g.strides.length);
   const padding = g.strides.map((stride, i) => {
@@ -176,13 +202,17 @@ const grouped = (filter: Node): Node => {
 
 function fused(call: KernelCall, depthwise: boolean): Node {
   const a = call.attrs<ConvolutionAttributes & { activation?: string; leakyreluAlpha?: number }>();
-  const [x, filter] = [call.node('x'), call.node('filter')];
+  const [x, filter] = [channelsLast(call.node('x'), a), call.node('filter')];
   const g = geometry2d(a, [...x.shape], [...filter.shape], depthwise);
-  let result = depthwise
+  const convolved = depthwise
     ? forward(x, grouped(filter), g, x.shape[3] as number)
     : forward(x, filter, g, groupsOf(x, filter));
-  if (call.has('bias')) result = apply('add', result, call.node('bias'));
-  const alpha = call.has('preluActivationWeights') ? call.node('preluActivationWeights') : undefined;
+  let result = inFormat(convolved, a);
+  /** One value a channel, in the place of the channels. */
+  const perChannel = (values: Node): Node =>
+    a.dataFormat === 'NCHW' && values.shape.length === 1 ? reshape(values, [values.size, 1, 1]) : values;
+  if (call.has('bias')) result = apply('add', result, perChannel(call.node('bias')));
+  const alpha = call.has('preluActivationWeights') ? perChannel(call.node('preluActivationWeights')) : undefined;
   return activate(result, a.activation ?? 'linear', alpha, a.leakyreluAlpha);
 }
 
@@ -192,8 +222,9 @@ const groupsOf = (x: Node, filter: Node): number =>
 /** Gradient of a depthwise convolution with respect to its input: one small convolution a channel, as groups. */
 function depthwiseInputGradient(call: KernelCall): Node {
   const a = call.attrs<ConvolutionAttributes & { inputShape: number[] }>();
-  const [dy, filter] = [call.node('dy'), call.node('filter')];
-  const g = geometry2d(a, a.inputShape, [...filter.shape], true);
+  const [dy, filter] = [channelsLast(call.node('dy'), a), call.node('filter')];
+  const inputShape = shapeLast(a.inputShape, a);
+  const g = geometry2d(a, inputShape, [...filter.shape], true);
   const [h, w, channels, multiplier] = filter.shape as [number, number, number, number];
   const operands = productOperands(dy, reshape(filter, [h, w, channels, multiplier]));
   const padding = g.strides.map((stride, i) => {
@@ -211,39 +242,41 @@ function depthwiseInputGradient(call: KernelCall): Node {
     featureGroups: channels,
     precision: operands.precision,
   };
-  return convolution(operands.a, turned(operands.b, g), config, 'f32', a.inputShape);
+  return inFormat(convolution(operands.a, turned(operands.b, g), config, 'f32', inputShape), a);
 }
 
 /** See the file header. */
 export const convolutions: Lowerings = {
   Conv2D: (call) => {
-    const [x, filter] = [call.node('x'), call.node('filter')];
-    const g = geometry2d(call.attrs<ConvolutionAttributes>(), [...x.shape], [...filter.shape], false);
-    return forward(x, filter, g, groupsOf(x, filter));
+    const a = call.attrs<ConvolutionAttributes>();
+    const [x, filter] = [channelsLast(call.node('x'), a), call.node('filter')];
+    const g = geometry2d(a, [...x.shape], [...filter.shape], false);
+    return inFormat(forward(x, filter, g, groupsOf(x, filter)), a);
   },
   Conv2DBackpropInput: (call) => {
     const a = call.attrs<ConvolutionAttributes & { inputShape: number[] }>();
-    const filter = call.node('filter');
-    return inputGradient(call.node('dy'), filter, geometry2d(a, a.inputShape, [...filter.shape], false));
+    const [dy, filter] = [channelsLast(call.node('dy'), a), call.node('filter')];
+    return inFormat(inputGradient(dy, filter, geometry2d(a, shapeLast(a.inputShape, a), [...filter.shape], false)), a);
   },
   Conv2DBackpropFilter: (call) => {
     const a = call.attrs<ConvolutionAttributes & { filterShape: number[] }>();
-    const x = call.node('x');
-    return filterGradient(x, call.node('dy'), geometry2d(a, [...x.shape], a.filterShape, false), 1);
+    const [x, dy] = [channelsLast(call.node('x'), a), channelsLast(call.node('dy'), a)];
+    return filterGradient(x, dy, geometry2d(a, [...x.shape], a.filterShape, false), 1);
   },
   FusedConv2D: (call) => fused(call, false),
   DepthwiseConv2dNative: (call) => {
-    const [x, filter] = [call.node('x'), call.node('filter')];
-    const g = geometry2d(call.attrs<ConvolutionAttributes>(), [...x.shape], [...filter.shape], true);
-    return forward(x, grouped(filter), g, x.shape[3] as number);
+    const a = call.attrs<ConvolutionAttributes>();
+    const [x, filter] = [channelsLast(call.node('x'), a), call.node('filter')];
+    const g = geometry2d(a, [...x.shape], [...filter.shape], true);
+    return inFormat(forward(x, grouped(filter), g, x.shape[3] as number), a);
   },
   FusedDepthwiseConv2D: (call) => fused(call, true),
   DepthwiseConv2dNativeBackpropInput: depthwiseInputGradient,
   DepthwiseConv2dNativeBackpropFilter: (call) => {
     const a = call.attrs<ConvolutionAttributes & { filterShape: number[] }>();
-    const x = call.node('x');
+    const [x, dy] = [channelsLast(call.node('x'), a), channelsLast(call.node('dy'), a)];
     const g = geometry2d(a, [...x.shape], a.filterShape, true);
-    return reshape(filterGradient(x, call.node('dy'), g, x.shape[3] as number), a.filterShape);
+    return reshape(filterGradient(x, dy, g, x.shape[3] as number), a.filterShape);
   },
   Conv3D: (call) => {
     const [x, filter] = [call.node('x'), call.node('filter')];

@@ -30,7 +30,7 @@ function bincount(call: KernelCall): Node {
   const { size } = call.attrs<{ size: number }>();
   const x = convert(call.node('x'), 'i32');
   const weights = weightsOf(call, x);
-  return scatterAddRows(constant(0, weights.type, [size]), reshape(x, [x.size, 1]), weights);
+  return scatterAddRows(constant(0, weights.type, [size]), reshape(x, [x.size, 1]), reshape(weights, [x.size]));
 }
 
 /** The same for each row: x [N, M] -> [N, size]; or 1 for each value that occurs. */

@@ -16,6 +16,7 @@ import {
   maximum,
   minimum,
   multiply,
+  operation,
   real,
   select,
   subtract,
@@ -184,7 +185,7 @@ export const elementwise: Lowerings = {
   ),
   Softplus: ofX(softplus),
   LeakyRelu: (call) => leakyRelu(call.node('x'), call.attrs<{ alpha: number }>().alpha),
-  Prelu: (call) => prelu(call.node('x'), call.node('alpha')),
+  Prelu: (call) => prelu(float(call.node('x')), float(call.node('alpha'))),
   Step: (call) => {
     const x = call.node('x');
     const { alpha } = call.attrs<{ alpha: number }>();
@@ -255,9 +256,9 @@ export const elementwise: Lowerings = {
   Imag: (call) => imag(call.node('input')),
 };
 
+/** |x| of complex numbers; XLA's own does not overflow or underflow on the way. */
 function magnitude(x: Node): Node {
-  const [re, im] = [real(x), imag(x)];
-  return unary('sqrt', add(multiply(re, re), multiply(im, im)));
+  return operation('stablehlo.abs', [x], 'f32', x.shape);
 }
 
 /** A condition of lower rank chooses along the first dimensions. */

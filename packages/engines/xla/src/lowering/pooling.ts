@@ -72,7 +72,7 @@ function inside(size: number, count: number, window: Window, axis: number): Floa
   const [low] = window.padding[axis] as readonly [number, number];
   return Float32Array.from({ length: count }, (_, i) => {
     const start = i * (window.strides[axis] as number) - low;
-    return Math.min(size, start + (window.size[axis] as number)) - Math.max(0, start);
+    return Math.max(0, Math.min(size, start + (window.size[axis] as number)) - Math.max(0, start));
   });
 }
 
@@ -87,7 +87,9 @@ function average(call: KernelCall): Node {
     const values = inside(x.shape[axis] as number, count, window, axis);
     return broadcastInDim(literal(values, 'f32', [count]), total.shape, [axis]);
   });
-  return divide(total, counts.slice(1, -1).reduce(multiply));
+  const count = counts.slice(1, -1).reduce(multiply);
+  // Nothing inside: NaN in two dimensions, 0 in three.
+  return divide(total, x.shape.length === 5 ? maximum(count, constant(1, 'f32', count.shape)) : count);
 }
 
 function averageGradient(call: KernelCall): Node {

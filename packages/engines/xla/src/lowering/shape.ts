@@ -47,6 +47,12 @@ function gatherV2(call: KernelCall): Node {
   const x = call.node('x');
   const indices = convert(call.node('indices'), 'i32');
   const along = normalizeAxes(axis, x.shape.length)[0] as number;
+  tf.backend_util.segment_util.collectGatherOpShapeInfo(
+    call.inputs['x'] as tf.Tensor,
+    call.inputs['indices'] as tf.Tensor,
+    along,
+    batchDims,
+  );
   if (batchDims === 0) return take(x, indices, along);
   // With batch dimensions: rows of the flattened [batch, …] array at batch * size + index.
   const batchShape = x.shape.slice(0, batchDims);
@@ -82,6 +88,8 @@ function flatIndices(indices: Node): { rows: Node; depth: number; count: number 
 }
 
 function gatherNd(call: KernelCall): Node {
+  // Throws TensorFlow.js's errors.
+  tf.gather_util.prepareAndValidate(call.inputs['params'] as tf.TensorInfo, call.inputs['indices'] as tf.TensorInfo);
   const params = call.node('params');
   const indices = call.node('indices');
   const { rows, depth, count } = flatIndices(indices);
@@ -283,6 +291,10 @@ export const shapes: Lowerings = {
   Reshape: reshaping('x', (call, shape) => inferred(call.attrs<{ shape: number[] }>().shape, sizeOf(shape))),
   ExpandDims: reshaping('input', (call, shape) => {
     const { dim } = call.attrs<{ dim: number }>();
+    if (dim < -(shape.length + 1) || dim > shape.length)
+      throw new Error(
+        `expandDims: 'dim' must be in [${-(shape.length + 1)}, ${shape.length}] for shape [${shape.join(', ')}], but got ${dim}.`,
+      );
     const at = dim < 0 ? shape.length + 1 + dim : dim;
     return [...shape.slice(0, at), 1, ...shape.slice(at)];
   }),
@@ -307,6 +319,10 @@ export const shapes: Lowerings = {
     const inputs = call.list();
     const { axis } = call.attrs<{ axis: number }>();
     const along = normalizeAxes(axis, (inputs[0] as Node).shape.length)[0] as number;
+    tf.backend_util.assertParamsConsistent(
+      inputs.map(({ shape }) => [...shape]),
+      along,
+    );
     const filled = inputs.filter((input) => input.size > 0);
     return concatenate(filled.length === 0 ? inputs : filled, along);
   },
