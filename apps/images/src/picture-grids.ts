@@ -20,7 +20,7 @@ export const enlargement = (side: number): number => Math.max(1, Math.round(64 /
 export async function writeReconstructions(file: string, tokenizer: Tokenizer, heldOut: PictureSet): Promise<void> {
   const count = Math.min(pairs, heldOut.length);
   const stride = heldOut.length / count;
-  const items = await Promise.all(Array.from({ length: count }, (_, i) => heldOut.get(Math.floor(i * stride))));
+  const items = await Promise.all(Array.from({ length: count }, async (_, i) => heldOut.get(Math.floor(i * stride))));
   const { images } = toTensors((heldOut.collate as NonNullable<typeof heldOut.collate>)(items));
   using reconstruct = compile((batch: tf.Tensor) => tokenizer.decode(tokenizer.encode(batch)), { name: 'reconstruct' });
   const again = reconstruct(images);

@@ -360,21 +360,6 @@ export function reduceWindow(name: BinaryName, x: Node, initial: number, window:
   );
 }
 
-/** Adds each element of `source` to the place in its window where `x` is largest: the gradient of max pooling. */
-export function selectAndScatterMax(x: Node, source: Node, window: Window): Node {
-  const scalar = typeText(x.type, []);
-  const choose = `^bb0(%ra: ${scalar}, %rb: ${scalar}): %rr = "stablehlo.compare"(%ra, %rb) {comparison_direction = #stablehlo<comparison_direction GE>} : (${scalar}, ${scalar}) -> tensor<i1> "stablehlo.return"(%rr) : (tensor<i1>) -> ()`;
-  const regions = `({ ${choose} }, ${combiner('add', x.type).slice(1)}`;
-  return operation(
-    'stablehlo.select_and_scatter',
-    [x, source, constant(0, x.type)],
-    x.type,
-    x.shape,
-    windowAttributes(window),
-    regions,
-  );
-}
-
 /** Rows `indices` (i32) along a dimension; the result has the shape of `indices` there. Indices are clamped. */
 export function take(x: Node, indices: Node, dimension: number): Node {
   const before = x.shape.slice(0, dimension);
@@ -420,21 +405,6 @@ export function scatterAddRows(x: Node, indices: Node, updates: Node): Node {
     `update_window_dims = [${windows.join(', ')}], inserted_window_dims = [0], ` +
     `scatter_dims_to_operand_dims = [0], index_vector_dim = 1`;
   return scatter(x, indices, updates, numbers, combiner('add', x.type));
-}
-
-/** Sorts several arrays along a dimension by the first, stably. */
-export function sort(inputs: readonly Node[], dimension: number, direction: 'LT' | 'GT'): Node[] {
-  const names = inputs.map((input, i) => `%ra${i}: ${typeText(input.type, [])}, %rb${i}: ${typeText(input.type, [])}`);
-  const key = typeText((inputs[0] as Node).type, []);
-  const region =
-    `({ ^bb0(${names.join(', ')}): %rr = "stablehlo.compare"(%ra0, %rb0) {comparison_direction = #stablehlo<comparison_direction ${direction}>} : ` +
-    `(${key}, ${key}) -> tensor<i1> "stablehlo.return"(%rr) : (tensor<i1>) -> () })`;
-  const attributes = `dimension = ${dimension} : i64, is_stable = true`;
-  if (inputs.length === 1) {
-    const only = inputs[0] as Node;
-    return [operation('stablehlo.sort', inputs, only.type, only.shape, attributes, region)];
-  }
-  return operations('stablehlo.sort', inputs, inputs, attributes, region);
 }
 
 /** Limits to [low, high], scalars or of x's shape. */

@@ -83,7 +83,7 @@ function floorRemainder(a: Node, b: Node): Node {
 }
 
 /** The values of another dtype, by TensorFlow.js's rules: floats are truncated, bools are x != 0. */
-export function cast(x: Node, dtype: tf.DataType): Node {
+function cast(x: Node, dtype: tf.DataType): Node {
   const type = bufferType(dtype);
   if (type === x.type) return x;
   if (type === 'complex<f32>') {

@@ -14,7 +14,7 @@ interface MatMulAttributes {
 }
 
 /** [..., m, k] x [..., k, n] with broadcast batch dimensions; float32 accumulation whatever the operands. */
-export function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean): Node {
+function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean): Node {
   const rank = Math.max(a.shape.length, b.shape.length);
   const lift = (x: Node): Node =>
     x.shape.length === rank ? x : reshape(x, [...Array<number>(rank - x.shape.length).fill(1), ...x.shape]);

@@ -72,7 +72,7 @@ function table(codebook: Node): Node {
 }
 
 /** See the file header. x [N, D] and codebook [K, D] of f32 -> i32 [N]. */
-export function nearestCode(x: Node, codebook: Node, limit: number): Node {
+function nearestCode(x: Node, codebook: Node, limit: number): Node {
   const [rows, dim] = x.shape as [number, number];
   const right = table(codebook); // [K, D + 1]
   const codes = right.shape[0] as number;

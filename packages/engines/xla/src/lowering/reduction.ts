@@ -58,7 +58,7 @@ const truth = (x: Node): Node => (x.type === 'i1' ? x : compare('NE', x, constan
  * Index of the extreme value, the lowest one on ties: the extreme first, then the smallest index that has it. XLA's own
  * variadic form is several times slower on the CPU. NaN is passed over, as in TensorFlow.js.
  */
-export function argReduce(input: Node, axis: number, name: 'maximum' | 'minimum'): Node {
+function argReduce(input: Node, axis: number, name: 'maximum' | 'minimum'): Node {
   const worst = constant(neutral(name, input), input.type, input.shape);
   const x = input.type === 'f32' ? select(compare('EQ', input, input), input, worst) : input;
   const extreme = reduceKeeping(name, x, neutral(name, x), [axis]);

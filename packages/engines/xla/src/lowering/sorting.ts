@@ -7,7 +7,7 @@ import type { KernelCall, Lowerings } from './kernel.ts';
  * The k largest along the last axis in descending order, and their indices; equal ones by index. NaN counts as the
  * largest, as in NumPy and PyTorch (TensorFlow.js leaves its place open).
  */
-export function topK(x: Node, k: number): [values: Node, indices: Node] {
+function topK(x: Node, k: number): [values: Node, indices: Node] {
   const shape = [...x.shape.slice(0, -1), k];
   const results = [
     { type: x.type, shape },
