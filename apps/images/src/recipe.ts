@@ -2,7 +2,7 @@
  * The demo's recipe: what 3,391 emoji at 32×32 need on two cores.
  *
  * Expected on held-out emoji: 23 dB or more, 95 % of 512 codes, 4.8 nats per token or less; see the README for what was
- * measured, where and when. `quick` shows that everything runs, in about a minute; its figures mean nothing.
+ * measured, where and when. `quick` shows that everything runs, in two minutes on wasm; its figures mean nothing.
  */
 import type { PriorTraining } from './prior-run.ts';
 import type { TokenizerTraining } from './tokenizer-run.ts';

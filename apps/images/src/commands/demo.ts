@@ -18,7 +18,7 @@ export const demo = defineCommand({
   args: {
     ...pictureFlags,
     ...tokenizerFlags,
-    quick: { type: 'boolean', default: false, description: 'A minute of training, to see that everything runs' },
+    quick: { type: 'boolean', default: false, description: 'Few steps, to see that everything runs' },
     ...trainingFlags,
     ...seedFlags,
     ...runFlags,
