@@ -145,6 +145,9 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     this.#data.delete(dataId);
     this.#pending.delete(data);
     if (data.node !== undefined) this.release(data.node);
+    // What was recorded and never needed is dead once nothing waits: without this, #recorded stays above 0 and every
+    // buffer freed from now on waits for a flush that no later step asks for.
+    if (this.trace === undefined && this.#recorded > 0 && this.#pending.size === 0) this.flush();
     return true;
   }
 
