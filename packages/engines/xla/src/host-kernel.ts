@@ -22,16 +22,18 @@ export function hostKernel(kernelName: string): tf.KernelFunc {
     const kernel = tf.getKernel(kernelName, 'cpu');
     device.hostFallbacks.set(kernelName, (device.hostFallbacks.get(kernelName) ?? 0) + 1);
     const copies: tf.TensorInfo[] = [];
-    const moved = Object.entries(inputs).map(([name, info]) => {
-      if (info == null) return [name, info] as const;
-      const { dataId, shape, dtype } = info as tf.TensorInfo;
+    const copyOf = ({ dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo => {
       const copy = { dataId: host.write(device.readSync(dataId), shape, dtype), shape, dtype };
       copies.push(copy);
-      return [name, copy] as const;
-    });
+      return copy;
+    };
+    // Some kernels have lists of tensors among their inputs.
+    const moved = Object.entries(inputs as Record<string, tf.TensorInfo | tf.TensorInfo[] | undefined>).map(
+      ([name, info]) => [name, Array.isArray(info) ? info.map(copyOf) : info && copyOf(info)] as const,
+    );
     const hostInputs = Array.isArray(inputs) ? moved.map(([, info]) => info) : Object.fromEntries(moved);
     const results = kernel.kernelFunc({
-      inputs: hostInputs as tf.NamedTensorInfoMap,
+      inputs: hostInputs as unknown as tf.NamedTensorInfoMap,
       backend: host,
       attrs: attrs ?? {},
     });

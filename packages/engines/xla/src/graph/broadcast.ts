@@ -5,7 +5,7 @@ import { sameShape } from './node.ts';
 import type { Node } from './node.ts';
 
 /** The shape that two shapes broadcast to. */
-function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const x = a[a.length - rank + i] ?? 1;

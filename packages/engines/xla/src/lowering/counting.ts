@@ -14,7 +14,6 @@ import {
   scatterAddRows,
   select,
 } from '../graph/hlo.ts';
-import { sizeOf } from '../graph/node.ts';
 import type { Node } from '../graph/node.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
 import { scatterInto } from './shape.ts';
@@ -49,15 +48,9 @@ function denseBincount(call: KernelCall): Node {
 
 function sparseToDense(call: KernelCall): Node {
   const { outputShape } = call.attrs<{ outputShape: number[] }>();
-  const given = call.node('sparseIndices');
-  // A scalar or a list of indices is for a result of one dimension.
-  const indices = given.shape.length < 2 ? reshape(given, [given.size, 1]) : given;
   const values = call.node('sparseValues');
-  const count = sizeOf(indices.shape.slice(0, -1));
-  const rest = outputShape.slice(indices.shape[indices.shape.length - 1] as number);
-  const updates = values.shape.length === 0 ? broadcastTo(values, [count, ...rest]) : values;
   const target = broadcastTo(convert(call.node('defaultValue'), values.type), outputShape);
-  return scatterInto(target, indices, updates, replacer(values.type));
+  return scatterInto(target, call.node('sparseIndices'), values, replacer(values.type));
 }
 
 function diagonal(call: KernelCall): Node {

@@ -157,7 +157,7 @@ export const elementwise: Lowerings = {
   Erf: expanded('erf'),
   Ceil: simple('ceil'),
   Floor: simple('floor'),
-  Round: simple('round_nearest_even'),
+  Round: ofX((x) => (x.type === 'f32' ? unary('round_nearest_even', x) : x)),
   Cos: simple('cosine'),
   Sin: simple('sine'),
   Tan: simple('tan'),
@@ -184,7 +184,7 @@ export const elementwise: Lowerings = {
     ),
   ),
   Softplus: ofX(softplus),
-  LeakyRelu: (call) => leakyRelu(call.node('x'), call.attrs<{ alpha: number }>().alpha),
+  LeakyRelu: (call) => leakyRelu(float(call.node('x')), call.attrs<{ alpha: number }>().alpha),
   Prelu: (call) => prelu(float(call.node('x')), float(call.node('alpha'))),
   Step: (call) => {
     const x = call.node('x');

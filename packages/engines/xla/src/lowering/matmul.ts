@@ -1,5 +1,5 @@
 /** Matrix products. */
-import { apply, broadcastTo } from '../graph/broadcast.ts';
+import { apply, broadcastShape, broadcastTo } from '../graph/broadcast.ts';
 import { convert, dotGeneral, reshape } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import { activate } from './elementwise.ts';
@@ -13,13 +13,25 @@ interface MatMulAttributes {
   readonly leakyreluAlpha?: number;
 }
 
+function checkShapes(a: Node, b: Node, transposeA: boolean, transposeB: boolean): void {
+  const describe = (x: Node, transposed: boolean): string =>
+    `[${x.shape.join(', ')}]${transposed ? ' transposed' : ''}`;
+  const inner = [a.shape.at(transposeA ? -2 : -1), b.shape.at(transposeB ? -1 : -2)];
+  if (a.shape.length < 2 || b.shape.length < 2 || inner[0] !== inner[1]) {
+    throw new Error(
+      `matMul: 'a' [..., m, k] and 'b' [..., k, n] must share k, but got a ${describe(a, transposeA)}, b ${describe(b, transposeB)}.`,
+    );
+  }
+}
+
 /** [..., m, k] x [..., k, n] with broadcast batch dimensions; float32 accumulation whatever the operands. */
 function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean): Node {
   const rank = Math.max(a.shape.length, b.shape.length);
+  checkShapes(a, b, transposeA, transposeB);
   const lift = (x: Node): Node =>
     x.shape.length === rank ? x : reshape(x, [...Array<number>(rank - x.shape.length).fill(1), ...x.shape]);
   let [left, right] = [lift(a), lift(b)];
-  const batch = Array.from({ length: rank - 2 }, (_, i) => Math.max(left.shape[i] as number, right.shape[i] as number));
+  const batch = broadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2));
   left = broadcastTo(left, [...batch, ...left.shape.slice(-2)]);
   right = broadcastTo(right, [...batch, ...right.shape.slice(-2)]);
   const type = left.type === 'i1' ? 'i32' : left.type;

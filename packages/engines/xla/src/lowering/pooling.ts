@@ -22,7 +22,7 @@ import {
   select,
 } from '../graph/hlo.ts';
 import type { Window } from '../graph/hlo.ts';
-import { sizeOf } from '../graph/node.ts';
+import { sameShape, sizeOf } from '../graph/node.ts';
 import type { Node } from '../graph/node.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
 import { addTaps, largestTap, taps, whereChosen, windowCounts } from './windows.ts';
@@ -76,9 +76,14 @@ function inside(size: number, count: number, window: Window, axis: number): Floa
   });
 }
 
+/** TensorFlow.js takes windows of one pixel for the identity when they leave the shape as it is, wherever they lie. */
+const isIdentity = (x: Node, window: Window): boolean =>
+  window.size.every((size) => size === 1) && sameShape(windowCounts(x.shape, window), x.shape);
+
 function average(call: KernelCall): Node {
   const x = convert(call.node('x'), 'f32');
   const window = windowOf(call, x.shape);
+  if (isIdentity(x, window)) return x;
   const total = sums(x, window);
   const size = sizeOf(window.size);
   if (window.padding.every(([low, high]) => low === 0 && high <= 0))
@@ -127,6 +132,7 @@ function withoutNan(x: Node): Node {
 function largest(call: KernelCall): Node {
   const x = withoutNan(call.node('x'));
   const window = windowOf(call, x.shape);
+  if (isIdentity(x, window)) return call.node('x');
   return sizeOf(window.size) <= maximalTaps
     ? taps(x, window, lowest(x)).reduce(maximum)
     : reduceWindow('maximum', x, lowest(x), window);

@@ -1,5 +1,6 @@
 /** Kernels that move elements: reshaping, slicing, joining, gathering, scattering. */
 import { tf } from '@tesserae/tensor';
+import { broadcastTo } from '../graph/broadcast.ts';
 import {
   add,
   broadcastInDim,
@@ -22,7 +23,7 @@ import {
   take,
   transpose,
 } from '../graph/hlo.ts';
-import { sizeOf } from '../graph/node.ts';
+import { sameShape, sizeOf } from '../graph/node.ts';
 import type { Node } from '../graph/node.ts';
 import { bufferType } from '../pjrt/element-type.ts';
 import { normalizeAxes } from './kernel.ts';
@@ -104,13 +105,18 @@ function gatherNd(call: KernelCall): Node {
 }
 
 /** Writes updates [N…, rest] into a target at indices [N…, depth], combined by a region; indices outside are dropped. */
-export function scatterInto(target: Node, indices: Node, updates: Node, combine: string): Node {
+export function scatterInto(target: Node, given: Node, updates: Node, combine: string): Node {
+  // A scalar or a list of indices is for single rows.
+  const indices = given.shape.length < 2 ? reshape(given, [given.size, 1]) : given;
   const { rows, depth, count } = flatIndices(indices);
   const rest = target.shape.slice(depth);
+  const rowsOfUpdates = [count, ...rest];
   const numbers =
     `update_window_dims = [${rest.map((_, i) => i + 1).join(', ')}], inserted_window_dims = [${range(0, depth).join(', ')}], ` +
     `scatter_dims_to_operand_dims = [${range(0, depth).join(', ')}], index_vector_dim = 1`;
-  return scatter(target, rows, reshape(updates, [count, ...rest]), numbers, combine);
+  // A scalar is written everywhere.
+  const values = updates.shape.length === 0 ? broadcastTo(updates, rowsOfUpdates) : reshape(updates, rowsOfUpdates);
+  return scatter(target, rows, values, numbers, combine);
 }
 
 function stridedSlice(call: KernelCall): Node {
@@ -329,7 +335,14 @@ export const shapes: Lowerings = {
   Pack: (call) => {
     const { axis } = call.attrs<{ axis: number }>();
     const inputs = call.list();
-    const rank = (inputs[0] as Node).shape.length + 1;
+    const [first] = inputs as [Node, ...Node[]];
+    for (const { type, shape } of inputs) {
+      if (type !== first.type || !sameShape(shape, first.shape))
+        throw new Error(
+          `stack: tensors must agree in shape and dtype, but got ${inputs.map(({ text }) => text).join(', ')}.`,
+        );
+    }
+    const rank = first.shape.length + 1;
     const at = axis < 0 ? axis + rank : axis;
     const lifted = inputs.map((input) => reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]));
     return concatenate(lifted, at);
@@ -391,12 +404,15 @@ export const shapes: Lowerings = {
     return call.backend.fill(value, shape, dtype ?? tf.util.inferDtype(value));
   },
   Range: (call) => {
-    const { start, stop, step, dtype } = call.attrs<{
+    const attributes = call.attrs<{
       start: number;
       stop: number;
       step: number;
       dtype: tf.DataType;
     }>();
+    const { start, stop, dtype } = attributes;
+    // Downwards by 1 is the default too.
+    const step = stop < start && attributes.step === 1 ? -1 : attributes.step;
     const count =
       start === stop || (start < stop && step < 0) || (stop < start && step > 1)
         ? 0
