@@ -8,7 +8,7 @@
 import { currentPrecision, runTrace, tf, tree } from '@tesserae/tensor';
 import type { Program } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
-import { Node } from './graph/node.ts';
+import { Node, sameShape } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
@@ -28,7 +28,7 @@ interface Specialization<R> {
   /** Variables that the first outputs go to. */
   readonly assigned: readonly tf.Variable[];
   readonly results: readonly { readonly shape: readonly number[]; readonly dtype: tf.DataType }[];
-  /** Number of outputs after those of the variables. */
+  /** Puts the result tensors in their places. */
   rebuild(leaves: readonly tf.Tensor[]): R;
   /** Variables were made in the trace: the next call must trace again, when they exist. */
   readonly once: boolean;
@@ -280,7 +280,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         node.host = undefined;
         node.operation = undefined;
         node.buffer = outputs[i];
-        if (node.shape.length !== variable.shape.length) data.node = leafOf(outputs[i] as DeviceBuffer, node);
+        if (!sameShape(node.shape, variable.shape)) data.node = leafOf(outputs[i] as DeviceBuffer, node);
       } else {
         const { dataId } = backend.output(leafOf(outputs[i] as DeviceBuffer), variable.dtype);
         const value = tf.engine().makeTensorFromDataId(dataId, variable.shape, variable.dtype, backend);
