@@ -2,7 +2,7 @@
 import { ImageGPT, type ImageGPTConfig } from '@tesserae/autoregressive';
 import { loader } from '@tesserae/data';
 import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
-import { random, withPrecision, type Precision } from '@tesserae/tensor';
+import { random, withPrecision } from '@tesserae/tensor';
 import type { Tokenizer } from '@tesserae/tokenizer';
 import { Evaluator, findCheckpoint, fit, loadCheckpoint, type Loss } from '@tesserae/train';
 import { tree, type tf } from '@tesserae/tensor';
@@ -10,25 +10,16 @@ import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
+import type { TrainingSettings } from './training-settings.ts';
 import { tokenize } from './tokens.ts';
 import { writeSamples } from './samples.ts';
 
 /** Settings of {@link trainPrior}. */
-export interface PriorTraining {
+export interface PriorTraining extends TrainingSettings {
   readonly layers: number;
   readonly dim: number;
   readonly heads: number;
   readonly dropout: number;
-  readonly steps: number;
-  readonly batch: number;
-  readonly learningRate: number;
-  readonly seed: number;
-  readonly resume: boolean;
-  readonly precision: Precision;
-  /** Steps between checkpoints. */
-  readonly checkpointEvery: number;
-  /** Steps between lines of the log. */
-  readonly logEvery: number;
 }
 
 /**

@@ -1,29 +1,20 @@
 /** Training a tokenizer on pictures. */
 import { horizontalFlip, loader } from '@tesserae/data';
 import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
-import { random, withPrecision, type Precision } from '@tesserae/tensor';
+import { random, withPrecision } from '@tesserae/tensor';
 import { isTrainable, saveTokenizer, type TrainableTokenizer } from '@tesserae/tokenizer';
 import { Evaluator, fit } from '@tesserae/train';
 import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
+import type { TrainingSettings } from './training-settings.ts';
 import { findTokenizer } from './tokenizers.ts';
 import { writeReconstructions } from './picture-grids.ts';
 
 /** Settings of {@link trainTokenizer}. */
-export interface TokenizerTraining {
+export interface TokenizerTraining extends TrainingSettings {
   readonly tokenizer: string;
-  readonly steps: number;
-  readonly batch: number;
-  readonly learningRate: number;
-  readonly seed: number;
-  readonly resume: boolean;
-  readonly precision: Precision;
-  /** Steps between checkpoints. */
-  readonly checkpointEvery: number;
-  /** Steps between lines of the log. */
-  readonly logEvery: number;
 }
 
 /**

@@ -9,7 +9,7 @@
 import { TraceReadError, tf } from '@tesserae/tensor';
 import type { CompilingBackend, Program } from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
-import { constant, operation, reshape } from './graph/hlo.ts';
+import { constant, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
@@ -301,11 +301,6 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   /** A scalar or filled tensor as a node. */
   fill(value: number, shape: readonly number[], dtype: tf.DataType): Node {
     return constant(value, bufferType(dtype), shape);
-  }
-
-  /** Keeps XLA from fusing or folding across a value; used where the exact order of operations matters. */
-  barrier(node: Node): Node {
-    return operation('stablehlo.optimization_barrier', [node], node.type, node.shape);
   }
 }
 

@@ -293,7 +293,6 @@ export interface ConvolutionConfig {
   readonly rhsDilation: readonly number[];
   readonly featureGroups: number;
   readonly batchGroups?: number;
-  readonly reverse?: boolean;
   readonly precision: DotPrecision;
 }
 
@@ -306,7 +305,7 @@ export function convolution(
   shape: readonly number[],
 ): Node {
   const { padding } = config;
-  const bools = config.padding.map(() => String(config.reverse === true)).join(', ');
+  const bools = config.padding.map(() => 'false').join(', ');
   const attributes = [
     `window_strides = ${i64s(config.strides)}`,
     `padding = dense<[${padding.map(([low, high]) => `[${low}, ${high}]`).join(', ')}]> : tensor<${padding.length}x2xi64>`,
