@@ -4,15 +4,15 @@
  * Every method is one or two calls of the C API; ownership is explicit: whoever gets a `DeviceBuffer` or `Executable`
  * destroys it.
  */
-import { functionOffset } from './api-table.ts';
-import type { FunctionName } from './api-table.ts';
+import { PjrtApi } from './api.ts';
 import { compileOptions } from './compile-options.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
 import { XlaError } from './errors.ts';
-import { addressOf, functionAt, memoryAt, openLibrary, preloadLibrary, textAt } from './native.ts';
-import type { Address, NativeFunction } from './native.ts';
-import { Struct } from './struct.ts';
+import { NamedValues } from './named-values.ts';
+import { addressOf, memoryAt, textAt } from './native.ts';
+import type { Address } from './native.ts';
+import type { Struct } from './struct.ts';
 
 /** Values on the device. */
 export interface DeviceBuffer {
@@ -55,6 +55,8 @@ const count = (shape: readonly number[]): number => shape.reduce((product, size)
 
 /** See the file header. */
 export class PjrtClient {
+  /** The plugin's library. */
+  readonly path: string;
   /** `[major, minor]` of the plugin's API. */
   readonly apiVersion: readonly [number, number];
   readonly platform: string;
@@ -66,8 +68,7 @@ export class PjrtClient {
   /** Number of buffers that we hold. */
   buffersInUse = 0;
 
-  readonly #functions = new Map<FunctionName, NativeFunction>();
-  readonly #api: DataView;
+  readonly #api: PjrtApi;
   readonly #client: Address;
   readonly #device: Address;
   readonly #upload: Struct;
@@ -78,27 +79,18 @@ export class PjrtClient {
   readonly #options: Uint8Array = compileOptions();
 
   constructor(config: ClientConfig) {
-    // Read when the library is opened; without it the loader of saved programs prints pages of machine features.
-    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-    for (const path of config.preload ?? []) preloadLibrary(path);
-    const api = openLibrary(config.path, 'GetPjrtApi');
-    const head = new DataView(memoryAt(api, 40));
-    this.#api = new DataView(memoryAt(api, Number(head.getBigUint64(0, true))));
-    this.apiVersion = [head.getInt32(32, true), head.getInt32(36, true)];
-    if (this.apiVersion[0] !== 0 || this.apiVersion[1] < 40) {
-      throw new XlaError(
-        'opening the plugin',
-        `${config.path} has PJRT API ${this.apiVersion.join('.')}; 0.40 or a later 0.x is needed.`,
-      );
-    }
-    this.#run('Plugin_Initialize', this.#struct('Plugin_Initialize'), 'initialising the plugin');
-    const { create, keep } = this.#creation(config.options ?? {});
-    this.#run('Client_Create', create, 'creating the client');
-    keep.length = 0;
+    this.#api = new PjrtApi(config.path, config.preload);
+    this.path = config.path;
+    this.apiVersion = this.#api.version;
+    this.#api.run('Plugin_Initialize', this.#api.struct('Plugin_Initialize'), 'initialising the plugin');
+    const options = new NamedValues(config.options ?? {});
+    const create = this.#api.struct('Client_Create').set('options', options.address).set('optionCount', options.count);
+    this.#api.run('Client_Create', create, 'creating the client');
+    options.release();
     this.#client = create.get('client');
 
-    const devices = this.#struct('Client_AddressableDevices').set('client', this.#client);
-    this.#run('Client_AddressableDevices', devices, 'listing devices');
+    const devices = this.#api.struct('Client_AddressableDevices').set('client', this.#client);
+    this.#api.run('Client_AddressableDevices', devices, 'listing devices');
     this.deviceCount = Number(devices.get('deviceCount'));
     if (this.deviceCount === 0) throw new XlaError('listing devices', 'the plugin has no device.');
     this.#device = new DataView(memoryAt(devices.get('devices'), 8)).getBigUint64(0, true);
@@ -106,30 +98,33 @@ export class PjrtClient {
     this.platformVersion = this.#clientText('Client_PlatformVersion');
     this.deviceKind = this.#kind();
 
-    this.#upload = this.#struct('Client_BufferFromHostBuffer')
+    this.#upload = this.#api
+      .struct('Client_BufferFromHostBuffer')
       .set('client', this.#client)
       .set('dims', addressOf(this.#dims))
       .set('device', this.#device);
-    this.#download = this.#struct('Buffer_ToHostBuffer');
-    this.#event = this.#struct('Event');
-    this.#buffer = this.#struct('Buffer');
+    this.#download = this.#api.struct('Buffer_ToHostBuffer');
+    this.#event = this.#api.struct('Event');
+    this.#buffer = this.#api.struct('Buffer');
   }
 
   /** Compiles a module of StableHLO text. `inputs` is the number of arguments of its main function. */
   compile(module: string, inputs: number, outputs: Executable['outputs']): Executable {
     const code = encoder.encode(module);
     const format = encoder.encode('mlir');
-    const program = this.#struct('Program')
+    const program = this.#api
+      .struct('Program')
       .set('code', addressOf(code))
       .set('codeSize', code.byteLength)
       .set('format', addressOf(format))
       .set('formatSize', format.byteLength);
-    const args = this.#struct('Client_Compile')
+    const args = this.#api
+      .struct('Client_Compile')
       .set('client', this.#client)
       .set('program', program.address)
       .set('options', addressOf(this.#options))
       .set('optionsSize', this.#options.byteLength);
-    this.#run('Client_Compile', args, 'compiling');
+    this.#api.run('Client_Compile', args, 'compiling');
     const handle = args.get('executable');
     return { handle, outputs, call: this.#prepare(handle, inputs, outputs.length) };
   }
@@ -140,8 +135,9 @@ export class PjrtClient {
     const nonDonatable = new BigInt64Array(Math.max(inputCount, 8));
     const inputList = BigUint64Array.of(addressOf(inputs), 0n, 0n, 0n, 0n, 0n, 0n, 0n);
     const outputList = BigUint64Array.of(addressOf(results), 0n, 0n, 0n, 0n, 0n, 0n, 0n);
-    const options = this.#struct('ExecuteOptions').set('nonDonatable', addressOf(nonDonatable));
-    const args = this.#struct('LoadedExecutable_Execute')
+    const options = this.#api.struct('ExecuteOptions').set('nonDonatable', addressOf(nonDonatable));
+    const args = this.#api
+      .struct('LoadedExecutable_Execute')
       .set('executable', handle)
       .set('options', options.address)
       .set('arguments', addressOf(inputList))
@@ -165,15 +161,15 @@ export class PjrtClient {
     }
     for (let i = 0; i < keep.length; i++) call.nonDonatable[i] = BigInt(keep[i] as number);
     call.options.set('nonDonatableCount', keep.length);
-    this.#run('LoadedExecutable_Execute', call.args, 'running a program');
+    this.#api.run('LoadedExecutable_Execute', call.args, 'running a program');
     return outputs.map(({ type, shape }, i) => this.#own(call.results[i] as bigint, type, shape));
   }
 
   /** Frees a program. */
   destroyExecutable(executable: Executable): void {
-    this.#run(
+    this.#api.run(
       'LoadedExecutable_Destroy',
-      this.#struct('Executable').set('executable', executable.handle),
+      this.#api.struct('Executable').set('executable', executable.handle),
       'freeing a program',
     );
   }
@@ -189,7 +185,7 @@ export class PjrtClient {
       .set('dims', addressOf(dims))
       .set('rank', shape.length)
       .setInt('semantics', 0);
-    this.#run('Client_BufferFromHostBuffer', this.#upload, `copying ${type} [${shape.join(', ')}] to the device`);
+    this.#api.run('Client_BufferFromHostBuffer', this.#upload, `copying ${type} [${shape.join(', ')}] to the device`);
     this.#destroyEvent(this.#upload.get('done'));
     return this.#own(this.#upload.get('buffer'), type, shape);
   }
@@ -198,9 +194,9 @@ export class PjrtClient {
   downloadSync(buffer: DeviceBuffer): HostArray {
     const { values, event } = this.#startDownload(buffer);
     if (event !== 0n) {
-      const error = this.#function('Event_Await')(this.#event.set('event', event).address);
+      const error = this.#api.function('Event_Await')(this.#event.set('event', event).address);
       this.#destroyEvent(event);
-      this.#check(error, 'reading from the device');
+      this.#api.check(error, 'reading from the device');
     }
     return values;
   }
@@ -209,11 +205,11 @@ export class PjrtClient {
   async download(buffer: DeviceBuffer): Promise<HostArray> {
     const { values, event } = this.#startDownload(buffer);
     if (event !== 0n) {
-      const wait = this.#struct('Event').set('event', event);
-      const error = await this.#function('Event_Await').async(wait.address);
+      const wait = this.#api.struct('Event').set('event', event);
+      const error = await this.#api.function('Event_Await').async(wait.address);
       wait.set('event', 0n); // also keeps the struct alive while the other thread reads it
       this.#destroyEvent(event);
-      this.#check(error, 'reading from the device');
+      this.#api.check(error, 'reading from the device');
     }
     return values;
   }
@@ -227,14 +223,14 @@ export class PjrtClient {
       .set('data', addressOf(values))
       .set('size', values.byteLength)
       .set('event', 0n);
-    this.#run('Buffer_ToHostBuffer', this.#download, 'reading from the device');
+    this.#api.run('Buffer_ToHostBuffer', this.#download, 'reading from the device');
     return { values, event: this.#download.get('event') };
   }
 
   /** Frees a buffer, also one that was donated. */
   destroy(buffer: DeviceBuffer): void {
     if (buffer.handle === 0n) return;
-    this.#run('Buffer_Destroy', this.#buffer.set('buffer', buffer.handle), 'freeing a buffer');
+    this.#api.run('Buffer_Destroy', this.#buffer.set('buffer', buffer.handle), 'freeing a buffer');
     buffer.handle = 0n;
     this.bytesInUse -= buffer.bytes;
     this.buffersInUse--;
@@ -242,10 +238,10 @@ export class PjrtClient {
 
   /** Bytes in use on the device as its allocator counts them, where the plugin says. */
   memoryStats(): { bytesInUse: number; peakBytes?: number } | undefined {
-    const stats = this.#struct('Device_MemoryStats').set('device', this.#device);
-    const error = this.#function('Device_MemoryStats')(stats.address);
+    const stats = this.#api.struct('Device_MemoryStats').set('device', this.#device);
+    const error = this.#api.function('Device_MemoryStats')(stats.address);
     if (error !== 0n) {
-      this.#errorText(error);
+      this.#api.errorText(error);
       return undefined;
     }
     const bytesInUse = Number(stats.get('bytesInUse'));
@@ -254,22 +250,23 @@ export class PjrtClient {
 
   /** The program as XLA optimised it, as serialised HLO; for `doctor` and profiling. */
   optimizedProgram(executable: Executable): Uint8Array {
-    const get = this.#struct('LoadedExecutable_GetExecutable').set('loaded', executable.handle);
-    this.#run('LoadedExecutable_GetExecutable', get, 'inspecting a program');
-    const program = this.#struct('Program');
-    const args = this.#struct('Executable_OptimizedProgram')
+    const get = this.#api.struct('LoadedExecutable_GetExecutable').set('loaded', executable.handle);
+    this.#api.run('LoadedExecutable_GetExecutable', get, 'inspecting a program');
+    const program = this.#api.struct('Program');
+    const args = this.#api
+      .struct('Executable_OptimizedProgram')
       .set('executable', get.get('executable'))
       .set('program', program.address);
-    this.#run('Executable_OptimizedProgram', args, 'inspecting a program');
+    this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
     const code = new Uint8Array(Number(program.get('codeSize')));
     program.set('code', addressOf(code));
-    this.#run('Executable_OptimizedProgram', args, 'inspecting a program');
+    this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
     return code;
   }
 
   /** Ends the client. Buffers and programs must not be used afterwards. */
   dispose(): void {
-    this.#run('Client_Destroy', this.#struct('Client').set('client', this.#client), 'closing the client');
+    this.#api.run('Client_Destroy', this.#api.struct('Client').set('client', this.#client), 'closing the client');
   }
 
   #own(handle: Address, type: BufferType, shape: readonly number[]): DeviceBuffer {
@@ -279,91 +276,21 @@ export class PjrtClient {
     return { handle, type, shape, bytes };
   }
 
-  #struct(name: ConstructorParameters<typeof Struct>[0]): Struct {
-    return new Struct(name, this.apiVersion[1]);
-  }
-
-  #function(name: FunctionName): NativeFunction {
-    let fn = this.#functions.get(name);
-    if (fn === undefined) {
-      fn = functionAt(this.#api.getBigUint64(functionOffset(name), true));
-      this.#functions.set(name, fn);
-    }
-    return fn;
-  }
-
-  #run(name: FunctionName, args: Struct, operation: string): void {
-    this.#check(this.#function(name)(args.address), operation);
-  }
-
-  #check(error: Address, operation: string): void {
-    if (error !== 0n) throw new XlaError(operation, this.#errorText(error));
-  }
-
-  /** The text of an error, which is freed. */
-  #errorText(error: Address): string {
-    const message = this.#struct('Error_Message').set('error', error);
-    this.#function('Error_Message')(message.address);
-    const text = textAt(message.get('message'), Number(message.get('messageSize')));
-    this.#function('Error_Destroy')(this.#struct('Error_Destroy').set('error', error).address);
-    return text;
-  }
-
   #destroyEvent(event: Address): void {
-    if (event !== 0n) this.#function('Event_Destroy')(this.#event.set('event', event).address);
+    if (event !== 0n) this.#api.function('Event_Destroy')(this.#event.set('event', event).address);
   }
 
   #clientText(name: 'Client_PlatformName' | 'Client_PlatformVersion'): string {
-    const args = this.#struct('Client_String').set('client', this.#client);
-    this.#run(name, args, 'asking for the platform');
+    const args = this.#api.struct('Client_String').set('client', this.#client);
+    this.#api.run(name, args, 'asking for the platform');
     return textAt(args.get('text'), Number(args.get('textSize')));
   }
 
   #kind(): string {
-    const description = this.#struct('Device_GetDescription').set('device', this.#device);
-    this.#run('Device_GetDescription', description, 'describing the device');
-    const kind = this.#struct('DeviceDescription_Kind').set('description', description.get('description'));
-    this.#run('DeviceDescription_Kind', kind, 'describing the device');
+    const description = this.#api.struct('Device_GetDescription').set('device', this.#device);
+    this.#api.run('Device_GetDescription', description, 'describing the device');
+    const kind = this.#api.struct('DeviceDescription_Kind').set('description', description.get('description'));
+    this.#api.run('DeviceDescription_Kind', kind, 'describing the device');
     return textAt(kind.get('kind'), Number(kind.get('kindSize')));
-  }
-
-  /** Arguments of `Client_Create`. `keep` holds what they point to until the call is over. */
-  #creation(options: NonNullable<ClientConfig['options']>): { create: Struct; keep: unknown[] } {
-    const keep: unknown[] = [];
-    const entries = Object.entries(options);
-    const size = 56; // PJRT_NamedValue
-    const values = new Uint8Array(Math.max(64, size * entries.length));
-    const view = new DataView(values.buffer);
-    const bytesOf = (text: string): Uint8Array => {
-      const bytes = encoder.encode(text);
-      keep.push(bytes);
-      return bytes;
-    };
-    entries.forEach(([name, value], i) => {
-      const at = size * i;
-      const key = bytesOf(name);
-      view.setBigUint64(at, BigInt(size), true);
-      view.setBigUint64(at + 16, addressOf(key), true);
-      view.setBigUint64(at + 24, BigInt(key.byteLength), true);
-      view.setBigUint64(at + 48, 1n, true);
-      if (typeof value === 'string') {
-        const bytes = bytesOf(value);
-        view.setInt32(at + 32, 0, true);
-        view.setBigUint64(at + 40, addressOf(bytes), true);
-        view.setBigUint64(at + 48, BigInt(bytes.byteLength), true);
-      } else if (typeof value === 'bigint') {
-        view.setInt32(at + 32, 1, true);
-        view.setBigInt64(at + 40, value, true);
-      } else if (typeof value === 'number') {
-        view.setInt32(at + 32, 3, true);
-        view.setFloat32(at + 40, value, true);
-      } else {
-        view.setInt32(at + 32, 4, true);
-        view.setUint8(at + 40, value ? 1 : 0);
-      }
-    });
-    keep.push(values);
-    const create = this.#struct('Client_Create').set('options', addressOf(values)).set('optionCount', entries.length);
-    return { create, keep };
   }
 }

@@ -1,0 +1,74 @@
+/**
+ * An opened plugin: its table of functions, its version, and the way all calls go: a struct in, an error or nothing out.
+ */
+import { functionOffset } from './api-table.ts';
+import type { FunctionName, StructName } from './api-table.ts';
+import { XlaError } from './errors.ts';
+import { functionAt, memoryAt, openLibrary, preloadLibrary, textAt } from './native.ts';
+import type { Address, NativeFunction } from './native.ts';
+import { Struct } from './struct.ts';
+
+/** See the file header. */
+export class PjrtApi {
+  /** `[major, minor]` of the plugin's API. */
+  readonly version: readonly [number, number];
+  readonly #table: DataView;
+  readonly #functions = new Map<FunctionName, NativeFunction>();
+
+  /**
+   * Opens the library, once and for the life of the process.
+   *
+   * @param path the plugin's shared library
+   * @param preload libraries that it needs, opened first, in this order
+   * @throws if a library cannot be opened; XlaError if the plugin's version is none that this table fits
+   */
+  constructor(path: string, preload: readonly string[] = []) {
+    // Read when the library is opened; without it the loader of saved programs prints pages of machine features.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+    for (const library of preload) preloadLibrary(library);
+    const api = openLibrary(path, 'GetPjrtApi');
+    const head = new DataView(memoryAt(api, 40));
+    this.#table = new DataView(memoryAt(api, Number(head.getBigUint64(0, true))));
+    this.version = [head.getInt32(32, true), head.getInt32(36, true)];
+    if (this.version[0] !== 0 || this.version[1] < 40) {
+      throw new XlaError(
+        'opening the plugin',
+        `${path} has PJRT API ${this.version.join('.')}; 0.40 or a later 0.x is needed.`,
+      );
+    }
+  }
+
+  /** An argument struct, laid out for this plugin's version. */
+  struct(name: StructName): Struct {
+    return new Struct(name, this.version[1]);
+  }
+
+  /** A function of the table. */
+  function(name: FunctionName): NativeFunction {
+    let fn = this.#functions.get(name);
+    if (fn === undefined) {
+      fn = functionAt(this.#table.getBigUint64(functionOffset(name), true));
+      this.#functions.set(name, fn);
+    }
+    return fn;
+  }
+
+  /** Calls a function. `operation` says what is being done, for the error. */
+  run(name: FunctionName, args: Struct, operation: string): void {
+    this.check(this.function(name)(args.address), operation);
+  }
+
+  /** Throws an error, if it is one, and frees it. */
+  check(error: Address, operation: string): void {
+    if (error !== 0n) throw new XlaError(operation, this.errorText(error));
+  }
+
+  /** The text of an error, which is freed. */
+  errorText(error: Address): string {
+    const message = this.struct('Error_Message').set('error', error);
+    this.function('Error_Message')(message.address);
+    const text = textAt(message.get('message'), Number(message.get('messageSize')));
+    this.function('Error_Destroy')(this.struct('Error_Destroy').set('error', error).address);
+    return text;
+  }
+}
