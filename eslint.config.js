@@ -7,7 +7,7 @@ import nx from '@nx/eslint-plugin';
 import jsdoc from 'eslint-plugin-jsdoc';
 import tseslint from 'typescript-eslint';
 
-const foundation = ['tensor', 'nn', 'data', 'train', 'metrics', 'tokenizer'];
+const foundation = ['downloads', 'tensor', 'nn', 'data', 'train', 'metrics', 'tokenizer'];
 const upTo = (...layers) => layers.map((layer) => `layer:${layer}`);
 function may(role, imported, banned = []) {
   return {
@@ -36,6 +36,7 @@ const roles = [
 
 /** The floors inside the foundation. */
 const layers = [
+  { sourceTag: 'layer:downloads', onlyDependOnLibsWithTags: [], bannedExternalImports: native },
   { sourceTag: 'layer:tensor', onlyDependOnLibsWithTags: [], bannedExternalImports: native },
   { sourceTag: 'layer:nn', onlyDependOnLibsWithTags: upTo('tensor'), bannedExternalImports: native },
   { sourceTag: 'layer:metrics', onlyDependOnLibsWithTags: upTo('tensor', 'nn', 'data'), bannedExternalImports: native },

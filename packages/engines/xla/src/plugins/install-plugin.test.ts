@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { installPlugin, type InstallOptions, type InstallProgress } from './install-plugin.ts';
+import { installPlugin, type InstallOptions } from './install-plugin.ts';
 import { listPlugins } from './installed-plugins.ts';
-import { PluginIntegrityError, PluginUnavailableError } from './plugin-errors.ts';
+import { PluginIntegrityError, PluginUnavailableError, type InstallProgress } from '@tesserae/downloads';
 import { PLUGINS, type PluginBuild } from './plugin-table.ts';
-import { makeBuild, makeWheel, startFakeIndex, type FakeIndex } from './testing/fake-index.ts';
-import type { Member } from './testing/zip.ts';
+import { makeWheel, startFakeIndex, type FakeIndex, type Member } from '@tesserae/downloads/testing';
+import { makeBuild } from './testing/make-build.ts';
 
 let home: string;
 let index: FakeIndex;

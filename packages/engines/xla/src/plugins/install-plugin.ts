@@ -1,26 +1,25 @@
 /**
- * Installs a PJRT plugin into the per-user cache: find its wheels on pip's index, download, verify, unpack, rename.
- *
- * The plugin's folder appears by one rename, complete. A run that is interrupted leaves a `.part` file, which the next
- * run goes on with, and perhaps a temporary folder, which the next run removes.
+ * Installs a PJRT plugin into the per-user cache, from the first of its builds that the package index has.
  */
-import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { downloadWheel } from './download-wheel.ts';
-import { withLock } from './install-lock.ts';
+import {
+  configuredIndex,
+  indexAt,
+  installAlone,
+  installFolder,
+  pluginsFolder,
+  PluginIntegrityError,
+  PluginUnavailableError,
+  RECORD_FILE,
+  tesseraeHome,
+  type Environment,
+  type InstallProgress,
+  type PackageIndex,
+} from '@tesserae/downloads';
 import { readPlugin, type InstalledPlugin, type PluginRecord } from './installed-plugins.ts';
-import { configuredIndex, findFile, indexAt, type PackageIndex } from './package-index.ts';
-import { PluginIntegrityError, PluginUnavailableError } from './plugin-errors.ts';
-import { downloadsFolder, pluginsFolder, RECORD_FILE, tesseraeHome, type Environment } from './plugin-home.ts';
+import { isNeeded } from './needed-members.ts';
 import { PLUGINS, type PluginBuild, type PluginName } from './plugin-table.ts';
-import { isNeeded, unpackWheel } from './unpack-wheel.ts';
-
-/** What an installation is doing. */
-export type InstallProgress =
-  | { readonly stage: 'waiting'; readonly owner: number }
-  | { readonly stage: 'download'; readonly file: string; readonly bytes: number; readonly total: number }
-  | { readonly stage: 'unpack'; readonly file: string }
-  | { readonly stage: 'fallback'; readonly reason: string };
 
 /** Options of an installation. */
 export interface InstallOptions {
@@ -58,19 +57,7 @@ export async function installPlugin(name: PluginName, options: InstallOptions = 
       'Use the wasm engine, or point TESSERAE_PJRT_PLUGIN to a plugin of your own.',
     );
   }
-  const lock = join(pluginsFolder(home), `.${name}.lock`);
-  const waiting = (owner: number): void => options.onProgress?.({ stage: 'waiting', owner });
-  try {
-    return await withLock(lock, waiting, () => installFirst(home, name, builds, { ...options, env }));
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOSPC')
-      throw new Error(`The disk that holds ${home} is full. Free some space, or set TESSERAE_HOME.`, { cause: error });
-    if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
-      throw new Error(`${home} cannot be written (${code}). Set TESSERAE_HOME to a folder that can.`, { cause: error });
-    }
-    throw error;
-  }
+  return installAlone(home, name, options.onProgress, () => installFirst(home, name, builds, { ...options, env }));
 }
 
 // Tries the builds in order. Only "not available" moves on to the next: a wrong hash is an alarm, not a detour.
@@ -82,7 +69,6 @@ async function installFirst(
 ): Promise<InstalledPlugin> {
   const there = await firstInstalled(home, name, builds);
   if (there) return there;
-  await removeLeftovers(home, name);
   const index =
     typeof options.index === 'string'
       ? indexAt(options.index, options.env)
@@ -107,49 +93,35 @@ async function installBuild(
   index: PackageIndex,
   options: InstallOptions,
 ): Promise<InstalledPlugin> {
-  const downloads = downloadsFolder(home);
-  const temporary = await mkdtemp(join(pluginsFolder(home), `.${name}-`));
-  try {
-    for (const pin of build.wheels) {
-      const path = join(downloads, pin.file);
-      const report = everyTenth((bytes) =>
-        options.onProgress?.({ stage: 'download', file: pin.file, bytes, total: pin.bytes }),
-      );
-      const url = await findFile(index, pin.project, pin.file);
-      await downloadWheel(url, pin, path, {
-        index,
-        onBytes: (bytes) => report(bytes, pin.bytes),
-        ...(options.retryDelay === undefined ? {} : { retryDelay: options.retryDelay }),
-        ...(options.signal ? { signal: options.signal } : {}),
-      });
-      options.onProgress?.({ stage: 'unpack', file: pin.file });
-      await unpackWheel(path, temporary, isNeeded);
-    }
-    const library = await stat(join(temporary, build.library)).catch(() => undefined);
-    if (!library?.isFile()) {
-      throw new PluginIntegrityError(
-        `The wheels of plugin ${name} do not hold ${build.library}: internal: wrong table.`,
-      );
-    }
-    const record: PluginRecord = {
+  const folder = await installFolder(
+    {
+      home,
       name,
-      version: build.version,
-      library: build.library,
-      libraryBytes: library.size,
-      wheels: build.wheels.map(({ file, sha256 }) => ({ file, sha256 })),
-    };
-    await writeFile(join(temporary, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
-    const folder = folderOf(home, name, build);
-    // A folder that is there under this name is not complete (see firstInstalled), so it makes way.
-    await rm(folder, { recursive: true, force: true });
-    await rename(temporary, folder);
-    for (const pin of build.wheels) await rm(join(downloads, pin.file), { force: true });
-    const installed = await readPlugin(folder);
-    if (!installed) throw new Error(`internal: ${folder} was written but does not read back.`);
-    return installed;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
+      folder: folderOf(name, build),
+      wheels: build.wheels,
+      wanted: isNeeded,
+      prepare: (unpacked) => writeRecord(unpacked, name, build),
+    },
+    { ...options, index },
+  );
+  const installed = await readPlugin(folder);
+  if (!installed) throw new Error(`internal: ${folder} was written but does not read back.`);
+  return installed;
+}
+
+async function writeRecord(folder: string, name: PluginName, build: PluginBuild): Promise<void> {
+  const library = await stat(join(folder, build.library)).catch(() => undefined);
+  if (!library?.isFile()) {
+    throw new PluginIntegrityError(`The wheels of plugin ${name} do not hold ${build.library}: internal: wrong table.`);
   }
+  const record: PluginRecord = {
+    name,
+    version: build.version,
+    library: build.library,
+    libraryBytes: library.size,
+    wheels: build.wheels.map(({ file, sha256 }) => ({ file, sha256 })),
+  };
+  await writeFile(join(folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 async function firstInstalled(
@@ -158,31 +130,12 @@ async function firstInstalled(
   builds: readonly PluginBuild[],
 ): Promise<InstalledPlugin | undefined> {
   for (const build of builds) {
-    const plugin = await readPlugin(folderOf(home, name, build));
+    const plugin = await readPlugin(join(pluginsFolder(home), folderOf(name, build)));
     if (plugin) return plugin;
   }
   return undefined;
 }
 
-function folderOf(home: string, name: PluginName, build: PluginBuild): string {
-  return join(pluginsFolder(home), `${name}-${build.wheels[0]?.project ?? 'plugin'}-${build.version}`);
-}
-
-// Temporary folders of runs that were killed. The lock is held, so nobody is writing to them.
-async function removeLeftovers(home: string, name: PluginName): Promise<void> {
-  for (const entry of await readdir(pluginsFolder(home))) {
-    if (entry.startsWith(`.${name}-`)) await rm(join(pluginsFolder(home), entry), { recursive: true, force: true });
-  }
-}
-
-// Passes on the first call, the last one, and one for every tenth part between.
-function everyTenth(report: (bytes: number) => void): (bytes: number, total: number) => void {
-  let shown = -1;
-  return (bytes, total) => {
-    const tenth = Math.floor((10 * bytes) / total);
-    if (tenth > shown) {
-      shown = tenth;
-      report(bytes);
-    }
-  };
+function folderOf(name: PluginName, build: PluginBuild): string {
+  return `${name}-${build.wheels[0]?.project ?? 'plugin'}-${build.version}`;
 }

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pluginsFolder, RECORD_FILE, tesseraeHome } from './plugin-home.ts';
+import { pluginsFolder, RECORD_FILE, tesseraeHome } from '@tesserae/downloads';
 import { PLUGINS, type PluginName, type PluginPlatform } from './plugin-table.ts';
 
 /** The record that an installation writes into its folder. */

@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Environment } from './plugin-home.ts';
+import type { Environment } from '@tesserae/downloads';
 
 /** A PJRT plugin that a Python installation brings. */
 export interface JaxPlugin {

@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cudaDataFolder, librariesInLoadOrder } from './cuda-libraries.ts';
 import { locatePlugin } from './locate-plugin.ts';
-import { configuredIndex } from './package-index.ts';
-import { PluginUnavailableError } from './plugin-errors.ts';
-import { tesseraeHome } from './plugin-home.ts';
+import { configuredIndex, PluginUnavailableError, tesseraeHome } from '@tesserae/downloads';
 import { doctor } from './plugin-report.ts';
 
 let folder: string;

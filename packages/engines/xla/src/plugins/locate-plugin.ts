@@ -8,8 +8,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { nvidiaLibraryFolders } from './cuda-libraries.ts';
 import { listPlugins } from './installed-plugins.ts';
 import { findJaxPlugin } from './jax-installation.ts';
-import { PluginUnavailableError } from './plugin-errors.ts';
-import { tesseraeHome, type Environment } from './plugin-home.ts';
+import { PluginUnavailableError, tesseraeHome, type Environment } from '@tesserae/downloads';
 import type { PluginPlatform } from './plugin-table.ts';
 
 /** A plugin that can be opened. */

@@ -4,8 +4,7 @@
  */
 import { listPlugins, type InstalledPlugin } from './installed-plugins.ts';
 import { locatePlugin, type PluginLocation } from './locate-plugin.ts';
-import { PluginUnavailableError } from './plugin-errors.ts';
-import { tesseraeHome, type Environment } from './plugin-home.ts';
+import { PluginUnavailableError, tesseraeHome, type Environment } from '@tesserae/downloads';
 import type { PluginPlatform } from './plugin-table.ts';
 
 /** One platform in the report. */

@@ -9,19 +9,7 @@
  *
  * To move to another version: change the row; `bytes` and `sha256` stand on the index's page of the project.
  */
-
-/** One wheel of a plugin. */
-export interface WheelPin {
-  /** The project's name on a Python package index. */
-  readonly project: string;
-  readonly version: string;
-  /** The exact file name, as the index lists it. */
-  readonly file: string;
-  /** Size of the wheel in bytes. */
-  readonly bytes: number;
-  /** SHA-256 of the wheel, lower-case hexadecimal. */
-  readonly sha256: string;
-}
+import { CUDA12_WHEELS, wheelPin as wheel, type WheelPin } from '@tesserae/downloads';
 
 /** One set of wheels that together hold a plugin. */
 export interface PluginBuild {
@@ -45,10 +33,6 @@ export interface PluginPin {
   readonly builds: readonly PluginBuild[];
 }
 
-function wheel(project: string, version: string, tags: string, bytes: number, sha256: string): WheelPin {
-  return { project, version, file: `${project.replaceAll('-', '_')}-${version}-${tags}`, bytes, sha256 };
-}
-
 // prettier-ignore
 const cuda13Wheels: readonly WheelPin[] = [
   wheel('jax-cuda13-pjrt', '0.11.2', 'py3-none-manylinux_2_27_x86_64.whl', 134162640, 'e5ff589d43064913bb74027682d89639c7ea48f9f81c2bae6fc75117e913f93e'),
@@ -70,17 +54,7 @@ const cuda13Wheels: readonly WheelPin[] = [
 // prettier-ignore
 const cuda12Wheels: readonly WheelPin[] = [
   wheel('jax-cuda12-pjrt', '0.11.2', 'py3-none-manylinux_2_27_x86_64.whl', 188235313, '2133b3afc63307c016ae4980f166b2b3de199759363ead74f7d550eaae953463'),
-  wheel('nvidia-cublas-cu12', '12.9.1.4', 'py3-none-manylinux_2_27_x86_64.whl', 581242350, '453611eb21a7c1f2c2156ed9f3a45b691deda0440ec550860290dc901af5b4c2'),
-  wheel('nvidia-cuda-cupti-cu12', '12.9.79', 'py3-none-manylinux_2_25_x86_64.whl', 10814997, '096bcf334f13e1984ba36685ad4c1d6347db214de03dbb6eebb237b41d9d934f'),
-  wheel('nvidia-cuda-nvcc-cu12', '12.9.86', 'py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl', 40546229, '5d6a0d32fdc7ea39917c20065614ae93add6f577d840233237ff08e9a38f58f0'),
-  wheel('nvidia-cuda-nvrtc-cu12', '12.9.86', 'py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl', 89568129, '210cf05005a447e29214e9ce50851e83fc5f4358df8b453155d5e1918094dcb4'),
-  wheel('nvidia-cuda-runtime-cu12', '12.9.79', 'py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl', 3493179, '25bba2dfb01d48a9b59ca474a1ac43c6ebf7011f1b0b8cc44f54eb6ac48a96c3'),
-  wheel('nvidia-cudnn-cu12', '9.19.0.56', 'py3-none-manylinux_2_27_x86_64.whl', 657906812, 'ac6ad90a075bb33a94f2b4cf4622eac13dd4dc65cf6dd9c7572a318516a36625'),
-  wheel('nvidia-cufft-cu12', '11.4.1.4', 'py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl', 200877592, 'c67884f2a7d276b4b80eb56a79322a95df592ae5e765cf1243693365ccab4e28'),
-  wheel('nvidia-cusolver-cu12', '11.7.5.82', 'py3-none-manylinux_2_27_x86_64.whl', 338117415, '15da72d1340d29b5b3cf3fd100e3cd53421dde36002eda6ed93811af63c40d88'),
-  wheel('nvidia-cusparse-cu12', '12.5.10.65', 'py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl', 366465088, '73060ce019ac064a057267c585bf1fd5a353734151f87472ff02b2c5c9984e78'),
-  wheel('nvidia-nccl-cu12', '2.28.9', 'py3-none-manylinux_2_18_x86_64.whl', 296782137, '485776daa8447da5da39681af455aa3b2c2586ddcf4af8772495e7c532c7e5ab'),
-  wheel('nvidia-nvjitlink-cu12', '12.9.86', 'py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl', 39748338, 'e3f1171dbdc83c5932a45f0f4c99180a70de9bd2718c1ab77d14104f6d7147f9'),
+  ...CUDA12_WHEELS,
   wheel('nvidia-nvshmem-cu12', '3.4.5', 'py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl', 139103095, '042f2500f24c021db8a06c5eec2539027d57460e1c1a762055a6554f72c369bd'),
 ];
 

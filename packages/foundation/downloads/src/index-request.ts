@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import * as tls from 'node:tls';
-import type { Environment } from './plugin-home.ts';
+import type { Environment } from './home.ts';
 
 /** How to reach an index. */
 export interface RequestSettings {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { PluginBuild, WheelPin } from '../plugin-table.ts';
+import type { WheelPin } from '../wheel-pin.ts';
 import { zip, type Member } from './zip.ts';
 
 /** A running index. */
@@ -45,16 +45,6 @@ export function makeWheel(project: string, members: readonly Member[]): { pin: W
   const file = `${project.replaceAll('-', '_')}-1.0-py3-none-any.whl`;
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { pin: { project, version: '1.0', file, bytes: bytes.length, sha256 }, bytes };
-}
-
-/** A build of one wheel with a library of some kilobytes. */
-export function makeBuild(project: string): { build: PluginBuild; pin: WheelPin; bytes: Buffer } {
-  const { pin, bytes } = makeWheel(project, [
-    { name: 'plugin/__init__.py', content: 'print("not needed")' },
-    { name: 'plugin/libplugin.so', content: 'x'.repeat(50_000) },
-    { name: `${project}-1.0.dist-info/LICENSE`, content: 'free' },
-  ]);
-  return { build: { version: '1.0', library: 'plugin/libplugin.so', wheels: [pin] }, pin, bytes };
 }
 
 function answer(index: FakeIndex, incoming: IncomingMessage, outgoing: ServerResponse): void {

@@ -10,7 +10,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry } from 'yauzl';
-import { PluginIntegrityError } from './plugin-errors.ts';
+import { PluginIntegrityError } from './errors.ts';
 
 /** Limits of what a wheel may unpack to. */
 export interface UnpackLimits {
@@ -83,20 +83,6 @@ export async function unpackWheel(
     zip.close();
   }
   return [...names];
-}
-
-/**
- * The members of a plugin's wheels that are needed to run: shared libraries, the CUDA compiler's parts, device code,
- * and the licences. Headers, static libraries and Python files stay in the wheel.
- */
-export function isNeeded(name: string): boolean {
-  return (
-    /\.so(\.\d+)*$/.test(name) ||
-    /^nvidia\/[^/]+\/bin\/(ptxas|nvlink|fatbinary)$/.test(name) ||
-    /^nvidia\/[^/]+\/nvvm\/libdevice\/[^/]+\.bc$/.test(name) ||
-    /^nvidia\/nvshmem\/lib\/[^/]+\.bc$/.test(name) ||
-    /\.dist-info\/(.*\/)?(LICENSE|License|NOTICE|THIRD_PARTY)[^/]*$/.test(name)
-  );
 }
 
 // The upper half of the external attributes is the Unix mode; zip tools on other systems leave it 0.

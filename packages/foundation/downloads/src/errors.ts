@@ -1,9 +1,9 @@
 /**
- * The two ways in which a plugin cannot be had, as classes that callers catch: it is not available (nothing installed,
+ * The two ways in which an engine's native part, a plugin, cannot be had, as classes that callers catch: it is not available (nothing installed,
  * index unreachable, no build for this machine), or what arrived is not what was pinned.
  */
 
-/** A PJRT plugin is not there and could not be fetched. The WASM engine can serve instead. */
+/** An engine's native part is not there and could not be fetched. The WASM engine can serve instead. */
 export class PluginUnavailableError extends Error {
   override readonly name = 'PluginUnavailableError';
   /** What a person can do about it, in one line. */

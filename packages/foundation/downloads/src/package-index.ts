@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { pathToFileURL, fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { fetchText, redacted, type RequestSettings } from './index-request.ts';
-import { PluginUnavailableError } from './plugin-errors.ts';
-import type { Environment } from './plugin-home.ts';
+import { PluginUnavailableError } from './errors.ts';
+import type { Environment } from './home.ts';
 
 /** The settings of pip that matter for finding and fetching a file. */
 export interface PackageIndex extends RequestSettings {

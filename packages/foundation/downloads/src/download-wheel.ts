@@ -11,8 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { HttpStatusError, redacted, request } from './index-request.ts';
 import type { PackageIndex } from './package-index.ts';
-import { PluginIntegrityError, PluginUnavailableError } from './plugin-errors.ts';
-import type { WheelPin } from './plugin-table.ts';
+import { PluginIntegrityError, PluginUnavailableError } from './errors.ts';
+import type { WheelPin } from './wheel-pin.ts';
 
 /** What a download needs beside the pin. */
 export interface DownloadOptions {
