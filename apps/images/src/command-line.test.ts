@@ -65,7 +65,7 @@ test.each([
   [['train-tokenizer', '--seed', '-5'], "--seed must be a whole number of at least 0, got '-5'"],
   [['train-tokenizer', '--rate', 'fast'], "--rate must be a number of at least 0, got 'fast'"],
   [['train-tokenizer', '--size', '3'], '--size must be a whole number of at least 4'],
-  [['train-tokenizer', '--precision', 'float64'], '--precision must be one of float32, tf32, bfloat16'],
+  [['train-tokenizer', '--precision', 'float64'], '--precision must be one of auto, float32, tf32, bfloat16'],
   [['train-prior', '--dropout', '1'], "--dropout must be a number from 0 to 0.99, got '1'"],
   [['train-prior', '--checkpoint', '1e400'], '--checkpoint must be a whole number'],
   [['sample', '--count', '-1'], "--count must be a whole number of at least 1, got '-1'"],

@@ -9,6 +9,6 @@ import { xla } from '@tesserae/xla';
  */
 export async function startEngine(name: string): Promise<EngineInfo> {
   const info = await useEngine(name, [xla], { log: () => {} });
-  console.log(`engine: ${info.name} (${info.detail})`);
+  console.log(`engine: ${info.name} (${info.detail}; products in ${info.precision} unless --precision says otherwise)`);
   return info;
 }

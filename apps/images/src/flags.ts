@@ -39,9 +39,9 @@ export const trainingFlags = {
   resume: { type: 'boolean', default: false, description: 'Continue from the last checkpoint in --out' },
   precision: {
     type: 'string',
-    default: 'float32',
-    valueHint: 'float32|tf32|bfloat16',
-    description: 'Of matrix products and convolutions',
+    default: 'auto',
+    valueHint: 'auto|float32|tf32|bfloat16',
+    description: "Of matrix products and convolutions; auto is the engine's: tf32 on a GPU, else float32",
   },
 } as const;
 

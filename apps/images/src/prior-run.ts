@@ -2,7 +2,7 @@
 import { ImageGPT, type ImageGPTConfig } from '@tesserae/autoregressive';
 import { loader } from '@tesserae/data';
 import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
-import { random, withPrecision } from '@tesserae/tensor';
+import { random } from '@tesserae/tensor';
 import type { Tokenizer } from '@tesserae/tokenizer';
 import { Evaluator, findCheckpoint, fit, loadCheckpoint, type Loss } from '@tesserae/train';
 import { tree, type tf } from '@tesserae/tensor';
@@ -10,6 +10,7 @@ import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
+import { atPrecision } from './training-settings.ts';
 import type { TrainingSettings } from './training-settings.ts';
 import { tokenize } from './tokens.ts';
 import { writeSamples } from './samples.ts';
@@ -56,7 +57,7 @@ export async function trainPrior(
   try {
     console.log(`prior: ${(model.parameterCount / 1e6).toFixed(2)} M parameters`);
     const loss: Loss<{ tokens: tf.Tensor; labels: tf.Tensor }> = ({ tokens, labels }, { training }) =>
-      withPrecision(precision, () => model.loss(tokens, { training, condition: classes > 0 ? labels : undefined }));
+      atPrecision(precision, () => model.loss(tokens, { training, condition: classes > 0 ? labels : undefined }));
     using optimizer = new AdamW({
       learningRate: schedules.cosine({ peak: learningRate, warmup: Math.min(40, Math.ceil(steps / 10)), total: steps }),
       betas: [0.9, 0.95],

@@ -1,13 +1,14 @@
 /** Training a tokenizer on pictures. */
 import { horizontalFlip, loader } from '@tesserae/data';
 import { AdamW, schedules, StateMismatchError } from '@tesserae/nn';
-import { random, withPrecision } from '@tesserae/tensor';
+import { random } from '@tesserae/tensor';
 import { isTrainable, saveTokenizer, type TrainableTokenizer } from '@tesserae/tokenizer';
 import { Evaluator, fit } from '@tesserae/train';
 import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
+import { atPrecision } from './training-settings.ts';
 import type { TrainingSettings } from './training-settings.ts';
 import { findTokenizer } from './tokenizers.ts';
 import { writeReconstructions } from './picture-grids.ts';
@@ -40,7 +41,7 @@ export async function trainTokenizer(
     const loss = (
       images: Parameters<TrainableTokenizer['loss']>[0],
       training: boolean,
-    ): ReturnType<TrainableTokenizer['loss']> => withPrecision(precision, () => tokenizer.loss(images, { training }));
+    ): ReturnType<TrainableTokenizer['loss']> => atPrecision(precision, () => tokenizer.loss(images, { training }));
     using optimizer = new AdamW({
       learningRate: schedules.cosine({ peak: learningRate, warmup: Math.ceil(steps / 6), total: steps }),
       // A second moment that remembers a thousand steps still counts the large gradients of the start after six

@@ -35,7 +35,7 @@ export const demo = defineCommand({
       batch: whole('batch', args.batch, 1),
       seed,
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
       checkpointEvery: args.quick ? 10 : 100,
       logEvery: args.quick ? 10 : 50,
     };

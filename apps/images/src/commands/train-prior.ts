@@ -37,7 +37,7 @@ export const trainPrior = defineCommand({
       batch: whole('batch', args.batch, 1),
       seed: whole('seed', args.seed, 0),
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
     };

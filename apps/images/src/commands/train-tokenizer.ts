@@ -58,7 +58,7 @@ export const trainTokenizer = defineCommand({
       learningRate: decimal('rate', args.rate, 0),
       seed,
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
     };

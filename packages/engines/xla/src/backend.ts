@@ -9,7 +9,7 @@
 import { TraceReadError, tf } from '@tesserae/tensor';
 import type { CompilingBackend, Program } from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
-import { constant, reshape } from './graph/hlo.ts';
+import { constant, convert, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
@@ -200,8 +200,14 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     return this.#data.get(dataId);
   }
 
-  /** The node of a kernel's input, in the tensor's own shape. */
+  /** The node of a kernel's input, in the tensor's own shape and in the type of its dtype. */
   nodeOf(info: tf.TensorInfo): Node {
+    const node = this.storedNodeOf(info);
+    return node.type === 'bf16' ? convert(node, 'f32') : node;
+  }
+
+  /** The same as it is stored: a float32 tensor's node may be bfloat16 in a trace (lowering/half-activations.ts). */
+  storedNodeOf(info: tf.TensorInfo): Node {
     const data = this.#data.get(info.dataId);
     const node = this.trace === undefined ? data.node : this.trace.nodeOf(data);
     if (node === undefined)
@@ -227,7 +233,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   share(info: tf.TensorInfo, shape: number[]): tf.TensorInfo {
     // In a trace, data from outside becomes an input of the program first, so that the clone belongs to the trace.
     if (this.trace !== undefined && this.#data.get(info.dataId).trace !== this.trace) {
-      const node = this.nodeOf(info);
+      const node = this.storedNodeOf(info);
       return this.output(sameShape(node.shape, shape) ? node : reshape(node, shape), info.dtype);
     }
     this.incRef(info.dataId);

@@ -65,4 +65,10 @@ function tellWhereCudaIs(folder: string | undefined): void {
  *
  * The plugins are data, not dependencies: `npx tesserae engine install cpu` fetches one.
  */
-export const xla: EngineProvider = { family: 'xla', names: Object.keys(platforms), probe, start };
+export const xla: EngineProvider = {
+  family: 'xla',
+  names: Object.keys(platforms),
+  probe,
+  precision: (name) => (platformOf(name) === 'cuda' ? 'tf32' : 'float32'),
+  start,
+};

@@ -1,7 +1,8 @@
 /** Registers every kernel for a backend: those with a lowering, and the rest of TensorFlow.js's on the host. */
-import { tf } from '@tesserae/tensor';
+import { currentPrecision, tf } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import { hostKernel } from './host-kernel.ts';
+import { halfRule, rounded } from './lowering/half-activations.ts';
 import { KernelCall } from './lowering/kernel.ts';
 import type { Lowering } from './lowering/kernel.ts';
 import { lowerings } from './lowering/index.ts';
@@ -32,11 +33,24 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
     const strings = Object.values(inputs).some((info) => (info as tf.TensorInfo | undefined)?.dtype === 'string');
     if (strings && !sharing.has(kernelName)) return onHost(call);
     const device = call.backend as XlaBackend;
-    const lowered = lowering(new KernelCall(device, inputs, attrs));
+    const half =
+      device.trace !== undefined && currentPrecision() === 'bfloat16'
+        ? halfRule(kernelName, storedNodes(device, inputs))
+        : undefined;
+    const lowered = lowering(new KernelCall(device, inputs, attrs, half?.narrow));
     if ('tensors' in lowered) return lowered.tensors;
-    const nodes = lowered instanceof Node ? [lowered] : lowered;
+    let nodes = lowered instanceof Node ? [lowered] : lowered;
+    if (half?.round === true) nodes = nodes.map(rounded);
     markOrigin(nodes, new Origin(kernelName, device.trace !== undefined));
     const infos = nodes.map((node) => device.output(node));
     return lowered instanceof Node ? (infos[0] as tf.TensorInfo) : infos;
   };
+}
+
+function storedNodes(device: XlaBackend, inputs: tf.NamedTensorInfoMap): Record<string, Node> {
+  const nodes: Record<string, Node> = {};
+  for (const [name, info] of Object.entries(inputs) as [string, tf.TensorInfo | undefined][]) {
+    if (info != null) nodes[name] = device.storedNodeOf(info);
+  }
+  return nodes;
 }

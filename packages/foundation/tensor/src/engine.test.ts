@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { EngineUnavailableError, UnknownEngineError, tf, useEngine } from './index.ts';
-import type { EngineProvider } from './index.ts';
+import { EngineUnavailableError, UnknownEngineError, currentPrecision, tf, useEngine, withPrecision } from './index.ts';
+import type { EngineProvider, Precision } from './index.ts';
 
 const provider = (overrides: Partial<EngineProvider>): EngineProvider => ({
   family: 'toy',
@@ -70,7 +70,26 @@ test('a provider brings its own backend', async () => {
     probe: () => Promise.resolve({ available: true, detail: 'a toy' }),
     start: () => Promise.resolve(backend),
   });
-  expect(await useEngine('toy', [working])).toEqual({ name: 'toy:gpu', detail: 'a toy' });
+  expect(await useEngine('toy', [working])).toEqual({ name: 'toy:gpu', detail: 'a toy', precision: 'float32' });
   expect(tf.backend()).toBe(backend);
   await useEngine('cpu');
+});
+
+test("the engine's precision holds outside of scopes", async () => {
+  await useEngine('cpu');
+  const backend = tf.backend();
+  const gpu = provider({
+    names: ['toy:tensor-cores'],
+    probe: () => Promise.resolve({ available: true, detail: 'a toy' }),
+    precision: () => 'tf32',
+    start: () => Promise.resolve(backend),
+  });
+  expect(await useEngine('toy', [gpu])).toMatchObject({ precision: 'tf32' });
+  expect(currentPrecision()).toBe('tf32');
+  expect(withPrecision('float32', currentPrecision)).toBe('float32');
+  expect(await useEngine('toy', [gpu], { precision: 'bfloat16' })).toMatchObject({ precision: 'bfloat16' });
+  expect(currentPrecision()).toBe('bfloat16');
+  await expect(useEngine('toy', [gpu], { precision: 'half' as Precision })).rejects.toThrow("useEngine: 'precision'");
+  await useEngine('cpu');
+  expect(currentPrecision()).toBe('float32');
 });

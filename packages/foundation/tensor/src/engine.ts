@@ -10,6 +10,8 @@ import type { EngineProvider } from './engine-provider.ts';
 import { cpu } from './engines/cpu.ts';
 import { repairCumulativeKernels } from './engines/cumulative.ts';
 import { wasm } from './engines/wasm.ts';
+import { setEnginePrecision } from './precision.ts';
+import type { Precision } from './precision.ts';
 import { registerRandomKernels } from './random/kernels.ts';
 
 /** The engine in use. */
@@ -17,10 +19,14 @@ export interface EngineInfo {
   readonly name: string;
   /** One line about it: device, version, threads. */
   readonly detail: string;
+  /** What matrix products and convolutions compute with outside of `withPrecision`. */
+  readonly precision: Precision;
 }
 
 /** See {@link useEngine}. */
 export interface UseEngineOptions {
+  /** Precision of products outside of `withPrecision`; default: the engine's, `'tf32'` on a GPU and else `'float32'`. */
+  precision?: Precision;
   /** Where `auto` reports its choice; default `console.info`. */
   log?: (line: string) => void;
 }
@@ -66,7 +72,7 @@ async function attempt(provider: EngineProvider, name: string): Promise<Attempt>
     registerRandomKernels(name);
     repairCumulativeKernels(name);
   }
-  const info = { name, detail: probe.detail };
+  const info = { name, detail: probe.detail, precision: provider.precision?.(name) ?? 'float32' };
   started.set(name, info);
   return { info };
 }
@@ -109,13 +115,15 @@ export async function useEngine(
   for (const { provider, engine } of candidates) {
     const result = await attempt(provider, engine);
     if ('info' in result) {
+      const info = { ...result.info, precision: options.precision ?? result.info.precision };
+      setEnginePrecision(info.precision);
       if (auto) {
         const why = failures.length === 0 ? '' : `; passed over ${failures.join('; ')}`;
-        const line = `engine: ${engine} (${result.info.detail})${why}`;
+        const line = `engine: ${engine} (${info.detail}; products in ${info.precision})${why}`;
         if (!said.has(line)) (options.log ?? console.info)(line);
         said.add(line);
       }
-      return result.info;
+      return info;
     }
     failures.push(`${engine}: ${result.reason} ${result.remedy}`);
     last = result;

@@ -4,8 +4,9 @@
  * Nothing is read back. A step returns a vector of figures on the device, `[loss, terms…, gradient norm, squared norm of
  * each gradient…]`, which the caller reads when it wants to log. Random draws are a function of seed and step alone.
  */
+import { clipByGlobalNorm } from '@tesserae/nn';
 import type { Ema, Module, Optimizer, Parameters } from '@tesserae/nn';
-import { compile, random, tf, tree, valueAndGrad } from '@tesserae/tensor';
+import { compile, random, tf, tree, valueAndGrad, withPrecision } from '@tesserae/tensor';
 
 /** What a loss is told. */
 export interface LossContext {
@@ -135,9 +136,11 @@ export class TrainStep<B> implements Disposable {
   #part(batch: B, step: tf.Scalar, index: tf.Scalar): tf.Tensor1D {
     const key = random.foldIn(random.foldIn(random.key(this.#config.seed), step), index);
     const { figures, grads } = this.#gradients(batch, key, step);
-    for (const [path, sum] of this.#sums) {
-      tf.tidy(() => sum.assign(tf.add(sum, tf.mul(grads[path] as tf.Tensor, 1 / this.#config.accumulate))));
-    }
+    withPrecision('float32', () => {
+      for (const [path, sum] of this.#sums) {
+        tf.tidy(() => sum.assign(tf.add(sum, tf.mul(grads[path] as tf.Tensor, 1 / this.#config.accumulate))));
+      }
+    });
     return figures;
   }
 
@@ -167,12 +170,7 @@ export class TrainStep<B> implements Disposable {
     const { clip, optimizer, ema } = this.#config;
     const squares = tf.stack(this.parameterNames.map((path) => tf.sum(tf.square(grads[path] as tf.Tensor))));
     const norm = tf.sqrt(tf.sum(squares)) as tf.Scalar;
-    let used = grads;
-    if (clip !== undefined) {
-      const factor = tf.minimum(tf.div(clip, tf.add(norm, 1e-6)), 1);
-      used = Object.fromEntries(Object.entries(grads).map(([path, grad]) => [path, tf.mul(grad, factor)]));
-    }
-    optimizer.update(this.#params, used);
+    optimizer.update(this.#params, clip === undefined ? grads : clipByGlobalNorm(grads, clip).grads);
     ema?.update(this.#params);
     return tf.concat([figures, tf.reshape(norm, [1]), squares as tf.Tensor1D]);
   }

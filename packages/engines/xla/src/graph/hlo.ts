@@ -143,8 +143,12 @@ export function select(condition: Node, onTrue: Node, onFalse: Node): Node {
   return operation('stablehlo.select', [condition, onTrue, onFalse], onTrue.type, onTrue.shape);
 }
 
-/** Conversion of values; a node of that type already is returned as it is. */
+/** Conversion of values; a node of that type already is returned as it is, and so is what was widened from it. */
 export function convert(x: Node, type: ElementType): Node {
+  if (type === 'bf16' && x.type === 'f32' && x.operation?.name === 'stablehlo.convert') {
+    const [source] = x.operation.inputs as readonly [Node];
+    if (source.type === 'bf16') return source;
+  }
   return x.type === type ? x : operation('stablehlo.convert', [x], type, x.shape);
 }
 

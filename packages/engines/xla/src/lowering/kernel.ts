@@ -10,11 +10,19 @@ export class KernelCall {
   readonly backend: XlaBackend;
   readonly inputs: tf.NamedTensorInfoMap;
   readonly #attrs: tf.NamedAttrMap;
+  readonly #narrow: ReadonlySet<string> | undefined;
 
-  constructor(backend: XlaBackend, inputs: tf.NamedTensorInfoMap, attrs: tf.NamedAttrMap | undefined) {
+  /** `narrow` names the inputs that are taken as they are stored, also in bfloat16 (half-activations.ts). */
+  constructor(
+    backend: XlaBackend,
+    inputs: tf.NamedTensorInfoMap,
+    attrs: tf.NamedAttrMap | undefined,
+    narrow?: ReadonlySet<string>,
+  ) {
     this.backend = backend;
     this.inputs = inputs;
     this.#attrs = attrs ?? {};
+    this.#narrow = narrow;
   }
 
   /** The attributes; each lowering knows their type. */
@@ -24,7 +32,11 @@ export class KernelCall {
 
   /** The node of an input, in the tensor's shape. */
   node(name: string): Node {
-    return this.backend.nodeOf(this.inputs[name] as tf.TensorInfo);
+    return this.#of(name, this.inputs[name] as tf.TensorInfo);
+  }
+
+  #of(name: string, info: tf.TensorInfo): Node {
+    return this.#narrow?.has(name) === true ? this.backend.storedNodeOf(info) : this.backend.nodeOf(info);
   }
 
   /** Whether an optional input was given. */
@@ -34,7 +46,7 @@ export class KernelCall {
 
   /** All inputs in order, for kernels that take a list. */
   list(): Node[] {
-    return Object.values(this.inputs).map((info) => this.backend.nodeOf(info as tf.TensorInfo));
+    return Object.entries(this.inputs).map(([name, info]) => this.#of(name, info as tf.TensorInfo));
   }
 }
 
@@ -50,7 +62,7 @@ export type Lowerings = Readonly<Record<string, Lowering>>;
 /** The precision of products under the current scope, and the operands in the type to multiply in. */
 export function productOperands(a: Node, b: Node): { a: Node; b: Node; precision: DotPrecision } {
   const precision = currentPrecision();
-  if (precision === 'bfloat16' && a.type === 'f32') {
+  if (precision === 'bfloat16' && (a.type === 'f32' || a.type === 'bf16')) {
     return { a: convert(a, 'bf16'), b: convert(b, 'bf16'), precision: 'DEFAULT' };
   }
   return { a, b, precision: precision === 'float32' ? 'HIGHEST' : 'DEFAULT' };

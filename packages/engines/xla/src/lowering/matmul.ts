@@ -34,7 +34,7 @@ function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean)
   const batch = broadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2));
   left = broadcastTo(left, [...batch, ...left.shape.slice(-2)]);
   right = broadcastTo(right, [...batch, ...right.shape.slice(-2)]);
-  const type = left.type === 'i1' ? 'i32' : left.type;
+  const type = left.type === 'i1' ? 'i32' : left.type === 'bf16' ? 'f32' : left.type;
   const operands = productOperands(convert(left, type), convert(right, type));
   const batchDimensions = batch.map((_, i) => i);
   const dims = {

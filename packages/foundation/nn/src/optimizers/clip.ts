@@ -1,5 +1,5 @@
 /** Gradient clipping by the norm of all gradients together (Pascanu et al. 2013), as `torch.nn.utils.clip_grad_norm_`. */
-import { tf } from '@tesserae/tensor';
+import { tf, withPrecision } from '@tesserae/tensor';
 import type { Gradients } from './optimizer.ts';
 
 /** Result of {@link clipByGlobalNorm}; all tensors are the caller's. */
@@ -21,10 +21,13 @@ export function globalNorm(grads: Gradients): tf.Scalar {
 /** @throws RangeError unless `max` is positive. */
 export function clipByGlobalNorm(grads: Gradients, max: number): ClippedGradients {
   if (!(max > 0)) throw new RangeError(`clipByGlobalNorm: 'max' must be positive, got ${max}.`);
-  return tf.tidy(() => {
-    const norm = globalNorm(grads);
-    const factor = tf.minimum(tf.div(max, tf.add(norm, 1e-6)), 1);
-    const clipped = Object.entries(grads).map(([name, grad]) => [name, tf.mul(grad, factor)] as const);
-    return { grads: Object.fromEntries(clipped), norm };
-  });
+  // float32 whatever the products of the model compute with
+  return withPrecision('float32', () =>
+    tf.tidy(() => {
+      const norm = globalNorm(grads);
+      const factor = tf.minimum(tf.div(max, tf.add(norm, 1e-6)), 1);
+      const clipped = Object.entries(grads).map(([name, grad]) => [name, tf.mul(grad, factor)] as const);
+      return { grads: Object.fromEntries(clipped), norm };
+    }),
+  );
 }

@@ -5,7 +5,7 @@
  * gradients and reads nothing, so that it becomes part of the compiled step. State names are stable, `m.<parameter>`,
  * `step`, …, and are what checkpoints hold.
  */
-import { tf } from '@tesserae/tensor';
+import { tf, withPrecision } from '@tesserae/tensor';
 import { shapeText } from '../check.ts';
 import { uniqueVariableName } from '../parameter.ts';
 import type { Schedule } from './schedule.ts';
@@ -93,6 +93,11 @@ export abstract class StatefulOptimizer implements Optimizer {
 
   /** See {@link Optimizer.update}. */
   update(params: Parameters, grads: Gradients): void {
+    // Weights and state are float32 whatever the products of the model compute with.
+    withPrecision('float32', () => this.#updateAll(params, grads));
+  }
+
+  #updateAll(params: Parameters, grads: Gradients): void {
     tf.tidy(() => {
       const step = this.#stepOf('update');
       const index = tf.cast(step, 'float32');

@@ -2,10 +2,11 @@
  * Group norm (Wu and He, arXiv:1803.08494), layer norm (Ba et al., arXiv:1607.06450) and RMS norm (Zhang and Sennrich,
  * arXiv:1910.07467), channels last.
  *
- * Statistics are float32 at every precision. The normalisation is one op for the gradient tape; its backward pass
+ * Statistics and the result are float32 at every precision. The normalisation is one op for the gradient tape; its backward pass
  * recomputes the statistics from the input, so that only the input is held, and second derivatives are right.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { withPrecision } from '../precision.ts';
 import { checkTensor } from './check.ts';
 
 /** (x - mean) / sqrt(variance + epsilon) over `axes`; without `center`, x / sqrt(mean square + epsilon). */
@@ -43,6 +44,8 @@ function affine(y: tf.Tensor, scale: tf.Tensor | undefined, offset: tf.Tensor | 
   return offset === undefined ? scaled : tf.add(scaled, offset);
 }
 
+const inFloat32 = <T extends tf.Tensor>(fn: () => T): T => withPrecision('float32', () => tf.tidy(fn));
+
 /** Options of {@link groupNorm}. */
 export interface GroupNormOptions {
   /** Number of groups; divides the channels. */
@@ -74,7 +77,7 @@ export function groupNorm<T extends tf.Tensor>(x: T, options: GroupNormOptions):
   }
   checkPerChannel('groupNorm', 'scale', scale, channels);
   checkPerChannel('groupNorm', 'offset', offset, channels);
-  return tf.tidy(() => {
+  return inFloat32(() => {
     const positions = x.size / Math.max(1, batch * channels);
     const grouped = tf.reshape(x, [batch, positions, groups, channels / groups]); // [B, P, G, C/G]
     const normal = tf.reshape(normalize(grouped, [1, 3], epsilon, true), x.shape);
@@ -104,7 +107,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, options: LayerNormOptions =
   const channels = x.shape[x.rank - 1] as number;
   checkPerChannel('layerNorm', 'scale', scale, channels);
   checkPerChannel('layerNorm', 'offset', offset, channels);
-  return tf.tidy(() => affine(normalize(x, [x.rank - 1], epsilon, true), scale, offset) as T);
+  return inFloat32(() => affine(normalize(x, [x.rank - 1], epsilon, true), scale, offset) as T);
 }
 
 /** Options of {@link rmsNorm}. */
@@ -125,5 +128,5 @@ export function rmsNorm<T extends tf.Tensor>(x: T, options: RmsNormOptions = {})
   checkTensor('rmsNorm', 'x', x, {});
   if (x.rank < 1) throw new RangeError("rmsNorm: 'x' must have shape [..., C], but got a scalar.");
   checkPerChannel('rmsNorm', 'scale', scale, x.shape[x.rank - 1] as number);
-  return tf.tidy(() => affine(normalize(x, [x.rank - 1], epsilon, false), scale, undefined) as T);
+  return inFloat32(() => affine(normalize(x, [x.rank - 1], epsilon, false), scale, undefined) as T);
 }
