@@ -14,6 +14,8 @@ const config: KnipConfig = {
       ignoreDependencies: ['@typescript/native'],
     },
     'packages/*/*': {},
+    // Tests run these as processes or threads of their own, by path.
+    'packages/engines/xla': { entry: ['src/testing/*.process.ts'] },
     'apps/*': {},
     'tools/*': {},
     // Pictures, found by the package's folder.

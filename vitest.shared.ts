@@ -13,6 +13,8 @@ export const shared = {
   test: {
     include: ['src/**/*.test.ts'],
     testTimeout: 60_000,
+    // Tests count compilations, and leave nothing in the user's folder.
+    env: { TESSERAE_PROGRAM_CACHE: 'off' },
     tags,
     // One worker a core; each test file gets a process of its own, since engines hold native state.
     pool: 'forks' as const,

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineProvider } from '@tesserae/tensor';
+import { ExecutableStore } from '@tesserae/xla/plugins';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from './command-line.ts';
 import { doctor } from './doctor.ts';
@@ -42,10 +43,12 @@ test('no command prints help and is a usage error', async () => {
 
 test.each([
   [['enjine'], "Unknown command 'enjine' for `tesserae`. Known: engine, doctor."],
-  [['engine', 'instal'], "Unknown command 'instal' for `tesserae engine`. Known: install, list."],
+  [['engine', 'instal'], "Unknown command 'instal' for `tesserae engine`. Known: install, list, cache."],
   [['engine', 'install', 'tpu'], "Unknown engine plugin 'tpu'. Known: cpu, cuda13, cuda12."],
   [['engine', 'install', 'toString'], "Unknown engine plugin 'toString'."],
   [['engine', 'install', 'cpu', 'now'], "takes no 'now'"],
+  [['engine', 'cache', 'clear'], "`tesserae engine cache` takes no 'clear'."],
+  [['engine', 'cache', '--clean'], "Unknown option '--clean' for `tesserae engine cache`."],
   [['engine', 'list', '--al'], "Unknown option '--al' for `tesserae engine list`."],
 ])('%j is a usage error that says what is known', async (words, text) => {
   expect(await run(words, terminal)).toBe(2);
@@ -63,6 +66,21 @@ test('engine list names every plugin and how to get it', async () => {
   expect(await run(['engine', 'list'], terminal)).toBe(0);
   expect(out).toHaveLength(3);
   expect(out[0]).toMatch(/^cpu +not installed \(\d+ MB\): tesserae engine install cpu$/);
+});
+
+test('engine cache counts the compiled programs and clears them', async () => {
+  const store = new ExecutableStore();
+  store.write('0'.repeat(64), { kind: 'program', bytes: new Uint8Array(3_000_000) });
+  store.write('1'.repeat(64), { kind: 'refusal', reason: 'no' });
+  for (const words of [[], ['--clear'], []]) expect(await run(['engine', 'cache', ...words], terminal)).toBe(0);
+  const folder = join(home, 'programs');
+  const today = new Date().toISOString().slice(0, 10);
+  expect(out).toEqual([
+    `${folder}: 2 compiled programs, 3.0 of at most 2147 MB, the oldest last used on ${today}`,
+    'To delete them: tesserae engine cache --clear',
+    `Deleted 2 compiled programs, 3.0 MB, from ${folder}.`,
+    `${folder}: 0 compiled programs, 0.0 of at most 2147 MB`,
+  ]);
 });
 
 test('an installation that cannot reach an index fails with the remedy', async () => {

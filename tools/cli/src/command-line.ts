@@ -7,6 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage, runCommand, type CommandDef } from 'citty';
 import { devices } from './devices.ts';
 import { doctor } from './doctor.ts';
+import { engineCache } from './engine-cache.ts';
 import { engineInstall } from './engine-install.ts';
 import { engineList } from './engine-list.ts';
 import { terminal as processTerminal, type Terminal } from './terminal.ts';
@@ -62,9 +63,14 @@ function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand 
     meta: { name: 'list', description: 'List the plugins that can be installed, and those that are' },
     run: () => engineList(terminal),
   });
+  const cache = defineCommand({
+    meta: { name: 'cache', description: 'Show the compiled programs that are kept between runs' },
+    args: { clear: { type: 'boolean', description: 'delete them' } },
+    run: ({ args }) => engineCache(args.clear === true, terminal),
+  });
   const engine = defineCommand({
-    meta: { name: 'engine', description: 'Install and list engine plugins' },
-    subCommands: { install, list },
+    meta: { name: 'engine', description: 'Install and list engine plugins; see and clear compiled programs' },
+    subCommands: { install, list, cache },
   });
   const examine = defineCommand({
     meta: { name: 'doctor', description: 'Show engines, plugins and devices, and what fixes what is missing' },
@@ -100,17 +106,17 @@ function descend(
 // citty ignores words and options that it does not know; a typing error should not.
 function checkWords(command: AnyCommand, parents: readonly string[], rest: readonly string[]): void {
   const path = [...parents, nameOf(command)].join(' ');
-  const option = rest.find((word) => word.startsWith('-'));
+  const known = (command.args ?? {}) as Record<string, { type?: string }>;
+  const option = rest.find((word) => word.startsWith('-') && known[word.slice(2)]?.type !== 'boolean');
   if (option !== undefined) throw new UsageError(`Unknown option '${option}' for \`${path}\`.`);
   if (command.subCommands && rest[0] !== undefined) {
-    const known = Object.keys(command.subCommands).join(', ');
-    throw new UsageError(`Unknown command '${rest[0]}' for \`${path}\`. Known: ${known}.`);
+    const names = Object.keys(command.subCommands).join(', ');
+    throw new UsageError(`Unknown command '${rest[0]}' for \`${path}\`. Known: ${names}.`);
   }
-  const taken = Object.values((command.args ?? {}) as Record<string, { type?: string }>).filter(
-    (argument) => argument.type === 'positional',
-  ).length;
-  if (!command.subCommands && rest.length > taken) {
-    throw new UsageError(`\`${path}\` takes no '${rest[taken]}'.`);
+  const taken = Object.values(known).filter(({ type }) => type === 'positional').length;
+  const positional = rest.filter((word) => !word.startsWith('-'));
+  if (!command.subCommands && positional.length > taken) {
+    throw new UsageError(`\`${path}\` takes no '${positional[taken]}'.`);
   }
 }
 

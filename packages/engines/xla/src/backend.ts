@@ -9,6 +9,7 @@
 import { TraceReadError, tf } from '@tesserae/tensor';
 import type { CompilingBackend, Program } from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
+import type { ExecutableStore } from './executable-store.ts';
 import { constant, convert, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
@@ -45,11 +46,12 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   #graveyardBytes = 0;
   #recorded = 0;
 
-  constructor(client: PjrtClient, name: string) {
+  /** With a `store`, compiled programs are kept on disk too. */
+  constructor(client: PjrtClient, name: string, store?: ExecutableStore) {
     super();
     this.client = client;
     this.name = name;
-    this.programs = new ProgramCache(client, 512);
+    this.programs = new ProgramCache(client, 512, store);
     this.#data = new tf.DataStorage(this, tf.engine());
   }
 

@@ -1,7 +1,7 @@
 /**
  * @tesserae/xla: TensorFlow.js programs on XLA, through any PJRT plugin.
  */
-export { xla } from './provider.ts';
+export { xla, xlaProvider, type XlaConfig } from './provider.ts';
 export { XlaBackend } from './backend.ts';
 export { XlaError } from './pjrt/errors.ts';
 export * from './plugins/index.ts';

@@ -1,19 +1,33 @@
-/** Compiled programs by their text, the least recently used freed first. */
+/**
+ * Compiled programs by their text: in memory, the least recently used freed first, and behind that on disk.
+ */
+import { engineIdentity, executableKey } from './engine-identity.ts';
+import type { ExecutableStore } from './executable-store.ts';
 import type { Executable, PjrtClient } from './pjrt/client.ts';
+import { XlaError } from './pjrt/errors.ts';
 
 /** See the file header. */
 export class ProgramCache {
   readonly #programs = new Map<string, Executable>();
   readonly #client: PjrtClient;
   readonly #capacity: number;
+  readonly #store: ExecutableStore | undefined;
+  readonly #identity: string;
   /** How often something was compiled. */
   compilations = 0;
   /** Time spent compiling. */
   compileMilliseconds = 0;
+  /** How often a compiled program was loaded from disk. */
+  loads = 0;
+  /** Time spent loading. */
+  loadMilliseconds = 0;
 
-  constructor(client: PjrtClient, capacity: number) {
+  /** `capacity` is the number of programs kept in memory; without a `store` nothing is kept on disk. */
+  constructor(client: PjrtClient, capacity: number, store?: ExecutableStore) {
     this.#client = client;
     this.#capacity = capacity;
+    this.#store = store;
+    this.#identity = store === undefined ? '' : engineIdentity(client);
   }
 
   /** The program of a module, compiled if it is new. */
@@ -36,13 +50,52 @@ export class ProgramCache {
     return executable;
   }
 
-  /** Compiles without keeping the program: the caller frees it. */
+  /** Compiles, or loads from disk, without keeping the program in memory: the caller frees it. */
   compile(text: string, inputs: number, outputs: Executable['outputs']): Executable {
+    const store = this.#store;
+    if (store === undefined) return this.#compile(text, inputs, outputs);
+    const key = executableKey(this.#identity, this.#client.compileOptions, text);
+    const stored = store.read(key);
+    if (stored?.kind === 'program') {
+      const loaded = this.#load(stored.bytes, inputs, outputs);
+      if (loaded !== undefined) return loaded;
+      store.remove(key);
+    }
+    const executable = this.#compile(text, inputs, outputs);
+    if (stored?.kind !== 'refusal') this.#keep(store, key, executable);
+    return executable;
+  }
+
+  #compile(text: string, inputs: number, outputs: Executable['outputs']): Executable {
     const start = performance.now();
     const executable = this.#client.compile(text, inputs, outputs);
     this.compilations++;
     this.compileMilliseconds += performance.now() - start;
     return executable;
+  }
+
+  /** Undefined if the plugin does not take the bytes. */
+  #load(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Executable | undefined {
+    const start = performance.now();
+    try {
+      const executable = this.#client.load(bytes, inputs, outputs);
+      this.loads++;
+      this.loadMilliseconds += performance.now() - start;
+      return executable;
+    } catch (error) {
+      if (error instanceof XlaError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Writes a program to disk, or that it cannot be written. */
+  #keep(store: ExecutableStore, key: string, executable: Executable): void {
+    try {
+      store.write(key, { kind: 'program', bytes: this.#client.serialize(executable) });
+    } catch (error) {
+      if (!(error instanceof XlaError)) throw error;
+      store.write(key, { kind: 'refusal', reason: error.detail });
+    }
   }
 
   /** Frees all programs. */

@@ -2,12 +2,23 @@
 import { tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
+import { ExecutableStore } from './executable-store.ts';
+import type { ExecutableStoreConfig } from './executable-store.ts';
 import { PjrtClient } from './pjrt/client.ts';
 import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
 import { registerKernels } from './register-kernels.ts';
 
 const platforms = { 'xla:cuda': 'cuda', 'xla:cpu': 'cpu' } as const;
 type EngineName = keyof typeof platforms;
+
+/** Settings of the XLA engines. */
+export interface XlaConfig {
+  /**
+   * Where compiled programs are kept between runs: default `true`, in the per-user folder (`TESSERAE_HOME`); `false`
+   * nowhere. The environment variable `TESSERAE_PROGRAM_CACHE=off` also switches it off.
+   */
+  readonly programCache?: boolean | ExecutableStoreConfig;
+}
 
 function platformOf(name: string): 'cuda' | 'cpu' {
   const platform = platforms[name as EngineName] as 'cuda' | 'cpu' | undefined;
@@ -37,7 +48,7 @@ async function probe(name: string): Promise<EngineProbe> {
   }
 }
 
-async function start(name: string): Promise<tf.KernelBackend> {
+async function start(name: string, config: XlaConfig): Promise<tf.KernelBackend> {
   const platform = platformOf(name);
   const plugin = await locatePlugin(platform);
   if (plugin === undefined) throw new Error(`xla: no PJRT plugin for ${platform} was found.`);
@@ -50,7 +61,12 @@ async function start(name: string): Promise<tf.KernelBackend> {
   if (platform === 'cuda') tellWhereCudaIs(await cudaDataFolder(plugin.libraryFolders));
   const client = new PjrtClient({ path: plugin.path, preload });
   registerKernels(name);
-  return new XlaBackend(client, name);
+  return new XlaBackend(client, name, storeOf(config));
+}
+
+function storeOf({ programCache = true }: XlaConfig): ExecutableStore | undefined {
+  if (programCache === false || process.env['TESSERAE_PROGRAM_CACHE'] === 'off') return undefined;
+  return new ExecutableStore(programCache === true ? {} : programCache);
 }
 
 /** XLA reads its flags when the plugin is opened; without `/usr/local/cuda` it needs to be told where ptxas is. */
@@ -61,14 +77,20 @@ function tellWhereCudaIs(folder: string | undefined): void {
 }
 
 /**
- * The provider of `xla:cuda` and `xla:cpu`: `await useEngine('xla:cpu', [xla])`.
+ * The provider of `xla:cuda` and `xla:cpu`, with settings: `await useEngine('xla:cpu', [xlaProvider({ … })])`. The settings
+ * count when the engine starts; an engine that runs already keeps its own.
  *
  * The plugins are data, not dependencies: `npx tesserae engine install cpu` fetches one.
  */
-export const xla: EngineProvider = {
-  family: 'xla',
-  names: Object.keys(platforms),
-  probe,
-  precision: (name) => (platformOf(name) === 'cuda' ? 'tf32' : 'float32'),
-  start,
-};
+export function xlaProvider(config: XlaConfig = {}): EngineProvider {
+  return {
+    family: 'xla',
+    names: Object.keys(platforms),
+    probe,
+    precision: (name) => (platformOf(name) === 'cuda' ? 'tf32' : 'float32'),
+    start: (name) => start(name, config),
+  };
+}
+
+/** {@link xlaProvider} with the defaults: `await useEngine('xla:cpu', [xla])`. */
+export const xla: EngineProvider = xlaProvider();

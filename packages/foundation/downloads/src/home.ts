@@ -3,6 +3,7 @@
  *
  *     <home>/plugins/<name>-<version>/   unpacked plugins, each complete or absent
  *     <home>/downloads/                  wheels under way (`.part`), removed once unpacked
+ *     <home>/programs/                   the XLA engine's compiled programs, all of which can be made again
  */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';

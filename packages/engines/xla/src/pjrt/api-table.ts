@@ -182,7 +182,7 @@ const structs: Readonly<Record<StructName, readonly Field[]>> = {
   Executable_NumOutputs: p('executable', 'outputCount'),
   Executable_OptimizedProgram: p('executable', 'program'),
   Executable_Serialize: p('executable', 'bytes', 'byteCount', 'serialized', 'deleter'),
-  Executable_DeserializeAndLoad: p('client', 'bytes', 'byteCount', 'executable'),
+  Executable_DeserializeAndLoad: p('client', 'bytes', 'byteCount', 'executable', 'options', 'optionsSize'),
   Buffer: p('buffer'),
   Buffer_Size: p('buffer', 'bytes'),
   Buffer_ToHostBuffer: p('buffer', 'layout', 'data', 'size', 'event'),

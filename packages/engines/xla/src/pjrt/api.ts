@@ -23,8 +23,9 @@ export class PjrtApi {
    * @throws if a library cannot be opened; XlaError if the plugin's version is none that this table fits
    */
   constructor(path: string, preload: readonly string[] = []) {
-    // Read when the library is opened; without it the loader of saved programs prints pages of machine features.
-    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+    // Read when the library is opened. At 2 the CPU plugin's loader of saved programs still prints pages of machine
+    // features; what matters comes back as errors of the calls.
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= /cuda|gpu/i.test(path) ? '2' : '3';
     for (const library of preload) preloadLibrary(library);
     const api = openLibrary(path, 'GetPjrtApi');
     const head = new DataView(memoryAt(api, 40));

@@ -10,7 +10,7 @@ import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
 import { XlaError } from './errors.ts';
 import { NamedValues } from './named-values.ts';
-import { addressOf, memoryAt, textAt } from './native.ts';
+import { addressOf, copyFrom, functionAt, memoryAt, textAt } from './native.ts';
 import type { Address } from './native.ts';
 import type { Struct } from './struct.ts';
 
@@ -76,7 +76,8 @@ export class PjrtClient {
   readonly #event: Struct;
   readonly #buffer: Struct;
   readonly #dims = new BigInt64Array(16);
-  readonly #options: Uint8Array = compileOptions();
+  /** What every program is compiled with, as a serialised `CompileOptionsProto`. */
+  readonly compileOptions: Uint8Array = compileOptions();
 
   constructor(config: ClientConfig) {
     this.#api = new PjrtApi(config.path, config.preload);
@@ -122,8 +123,8 @@ export class PjrtClient {
       .struct('Client_Compile')
       .set('client', this.#client)
       .set('program', program.address)
-      .set('options', addressOf(this.#options))
-      .set('optionsSize', this.#options.byteLength);
+      .set('options', addressOf(this.compileOptions))
+      .set('optionsSize', this.compileOptions.byteLength);
     this.#api.run('Client_Compile', args, 'compiling');
     const handle = args.get('executable');
     return { handle, outputs, call: this.#prepare(handle, inputs, outputs.length) };
@@ -250,18 +251,57 @@ export class PjrtClient {
 
   /** The program as XLA optimised it, as serialised HLO; for `doctor` and profiling. */
   optimizedProgram(executable: Executable): Uint8Array {
+    return this.#inspect(executable, (unloaded) => {
+      const program = this.#api.struct('Program');
+      const args = this.#api
+        .struct('Executable_OptimizedProgram')
+        .set('executable', unloaded)
+        .set('program', program.address);
+      this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
+      const code = new Uint8Array(Number(program.get('codeSize')));
+      program.set('code', addressOf(code));
+      this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
+      return code;
+    });
+  }
+
+  /**
+   * A compiled program as bytes, for {@link load} in this or another process with the same plugin and device.
+   *
+   * @throws XlaError if the plugin cannot: the CPU plugin refuses programs with a sort
+   */
+  serialize(executable: Executable): Uint8Array {
+    return this.#inspect(executable, (unloaded) => {
+      const args = this.#api.struct('Executable_Serialize').set('executable', unloaded);
+      this.#api.run('Executable_Serialize', args, 'serialising a program');
+      const bytes = copyFrom(args.get('bytes'), Number(args.get('byteCount')));
+      functionAt(args.get('deleter'))(args.get('serialized'));
+      return bytes;
+    });
+  }
+
+  /** Loads what {@link serialize} gave; `inputs` and `outputs` as for {@link compile}. The bytes are trusted. */
+  load(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Executable {
+    const args = this.#api
+      .struct('Executable_DeserializeAndLoad')
+      .set('client', this.#client)
+      .set('bytes', addressOf(bytes))
+      .set('byteCount', bytes.byteLength);
+    this.#api.run('Executable_DeserializeAndLoad', args, 'loading a program');
+    const handle = args.get('executable');
+    return { handle, outputs, call: this.#prepare(handle, inputs, outputs.length) };
+  }
+
+  /** Calls `use` with the program apart from its device, which only lives meanwhile. */
+  #inspect<R>(executable: Executable, use: (unloaded: Address) => R): R {
     const get = this.#api.struct('LoadedExecutable_GetExecutable').set('loaded', executable.handle);
     this.#api.run('LoadedExecutable_GetExecutable', get, 'inspecting a program');
-    const program = this.#api.struct('Program');
-    const args = this.#api
-      .struct('Executable_OptimizedProgram')
-      .set('executable', get.get('executable'))
-      .set('program', program.address);
-    this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
-    const code = new Uint8Array(Number(program.get('codeSize')));
-    program.set('code', addressOf(code));
-    this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
-    return code;
+    const unloaded = get.get('executable');
+    try {
+      return use(unloaded);
+    } finally {
+      this.#api.run('Executable_Destroy', this.#api.struct('Executable').set('executable', unloaded), 'inspecting');
+    }
   }
 
   /** Ends the client. Buffers and programs must not be used afterwards. */

@@ -62,7 +62,7 @@ export function memoryAt(address: Address, length: number): ArrayBuffer {
 }
 
 /** A copy of `length` bytes of native memory. */
-function copyFrom(address: Address, length: number): Uint8Array {
+export function copyFrom(address: Address, length: number): Uint8Array {
   return length === 0 ? new Uint8Array() : new Uint8Array(koffi.view(address, length).slice(0));
 }
 

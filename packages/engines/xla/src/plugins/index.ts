@@ -1,4 +1,10 @@
-/** The plugin manager: finding, installing and listing PJRT plugins. */
+/** What needs no plugin to be open: finding, installing and listing plugins, and the compiled programs on disk. */
+export {
+  ExecutableStore,
+  type ExecutableStoreConfig,
+  type StoredExecutable,
+  type StoredFile,
+} from '../executable-store.ts';
 export { cudaDataFolder, librariesInLoadOrder } from './cuda-libraries.ts';
 export { installPlugin, type InstallOptions } from './install-plugin.ts';
 export { listPlugins, type InstalledPlugin, type PluginRecord } from './installed-plugins.ts';
