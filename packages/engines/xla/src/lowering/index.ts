@@ -1,6 +1,8 @@
 /** All kernels that become StableHLO, one line a family. */
+import { attentions } from './attention.ts';
 import { convolutions } from './convolution.ts';
 import { counting } from './counting.ts';
+import { crossEntropies } from './cross-entropy.ts';
 import { einsums } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
 import { fourier } from './fourier.ts';
@@ -33,4 +35,6 @@ export const lowerings: Lowerings = {
   ...einsums,
   ...fourier,
   ...morphology,
+  ...attentions,
+  ...crossEntropies,
 };

@@ -113,7 +113,7 @@ export function outputOr(saved: tf.Tensor, recompute: () => tf.Tensor): tf.Tenso
 }
 
 /** Whether a gradient is being taken of what runs now, that is, whether this backward pass must itself be differentiable. */
-function recordingOuterTape(): boolean {
+export function recordingOuterTape(): boolean {
   const { gradientDepth, kernelDepth } = tf.engine().state;
   return gradientDepth > 0 && kernelDepth === 0;
 }

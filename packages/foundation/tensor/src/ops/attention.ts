@@ -2,11 +2,17 @@
  * Scaled dot-product attention (Vaswani et al., arXiv:1706.03762), causal, masked, with grouped key and value heads
  * (Ainslie et al., arXiv:2305.13245).
  *
- * The plain form that writes the score matrix. Grouped heads are folded into the time axis, so keys and values are
- * never repeated. Softmax is float32 at every precision.
+ * Engines may register the kernels `FlashAttention` and `FlashAttentionGrad` (Dao et al., arXiv:2205.14135), which never
+ * write the score matrix: { query [B, H, T, D], key [B, G, S, D], value [B, G, S, Dv], mask? float32, broadcasts to
+ * [B, H, T, S] } with { causal, scale } -> [out, logSumExp [B, H, T]], and the same with { out, logSumExp, dOut } ->
+ * [dQuery, dKey, dValue]. Without them, for gradients of gradients and for the gradient of a mask the composed form
+ * is used, which writes the scores. Grouped heads are folded into the time axis, so keys and values are never repeated.
+ * Softmax is float32 at every precision.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkTensor, describe } from './check.ts';
+import { gradientsWithin, hasKernel, runFused, runKernel } from './fused-kernel.ts';
+import type { FusedOp } from './fused-kernel.ts';
 
 /** Arguments of {@link attention}. */
 export interface AttentionOptions {
@@ -30,26 +36,78 @@ export interface AttentionOptions {
 /** Adding this to a score gives it weight zero; finite, so that a row without any key gives no NaN. */
 const excluded = -1e30;
 
+const forbid = (allowed: tf.Tensor): tf.Tensor => tf.mul(tf.sub(1, tf.cast(allowed, 'float32')), excluded);
+
 /** What to add to the scores [B, H, Tq, Tk], if anything. */
 function bias(mask: tf.Tensor | undefined, causal: boolean, queries: number, keys: number): tf.Tensor | undefined {
-  const forbid = (allowed: tf.Tensor): tf.Tensor => tf.mul(tf.sub(1, tf.cast(allowed, 'float32')), excluded);
   let total: tf.Tensor | undefined;
   // A single query at the end of the keys may see them all.
   if (causal && queries > 1) {
     const lastKey = tf.expandDims(tf.range(keys - queries, keys, 1, 'int32'), 1); // [Tq, 1]
     total = forbid(tf.greaterEqual(lastKey, tf.expandDims(tf.range(0, keys, 1, 'int32'), 0))); // [Tq, Tk]
   }
-  if (mask !== undefined) {
-    const added = mask.dtype === 'bool' ? forbid(mask) : mask;
-    total = total === undefined ? added : tf.add(total, added);
-  }
-  return total;
+  return mask === undefined ? total : total === undefined ? mask : tf.add(total, mask);
+}
+
+/** Of plain ops; the mask is float32. */
+function composed(
+  query: tf.Tensor,
+  key: tf.Tensor,
+  value: tf.Tensor,
+  mask: tf.Tensor | undefined,
+  causal: boolean,
+  scale: number,
+): tf.Tensor {
+  const [batch, heads, queries, dim] = query.shape as [number, number, number, number];
+  const [, keyHeads, keys, valueDim] = value.shape as [number, number, number, number];
+  const group = heads / keyHeads;
+  // [B, H, Tq, D] -> [B, Hkv, G*Tq, D]: heads of a group are neighbours, so this is a view.
+  const folded = tf.reshape(tf.mul(query, scale), [batch, keyHeads, group * queries, dim]);
+  const scores = tf.reshape(tf.matMul(folded, key, false, true), [batch, heads, queries, keys]);
+  const added = bias(mask, causal, queries, keys);
+  const weights = tf.softmax(added === undefined ? scores : tf.add(scores, added));
+  const mixed = tf.matMul(tf.reshape(weights, [batch, keyHeads, group * queries, keys]), value);
+  return tf.reshape(mixed, [batch, heads, queries, valueDim]);
+}
+
+/** By the engine's kernels. `inputs` of its functions: query, key, value, and the mask if a gradient may flow to it. */
+function flash(causal: boolean, scale: number): FusedOp {
+  type Three = [tf.Tensor, tf.Tensor, tf.Tensor];
+  return {
+    forward: (inputs, constants) => {
+      const [query, key, value, mask = constants[0]] = inputs as [...Three, tf.Tensor?];
+      const [out, logSumExp] = runKernel('FlashAttention', { query, key, value, mask }, { causal, scale });
+      return { value: out as tf.Tensor, extra: [logSumExp as tf.Tensor] };
+    },
+    backward: (dOut, inputs, constants, out, [logSumExp]) => {
+      const [query, key, value, mask = constants[0]] = inputs as [...Three, tf.Tensor?];
+      // Log-sum-exps of rows without any key are too coarse to tell weights from: such rows pass no gradient.
+      const normaliser =
+        mask === undefined
+          ? logSumExp
+          : tf.where(tf.greater(logSumExp as tf.Tensor, excluded / 2), logSumExp as tf.Tensor, tf.scalar(Infinity));
+      const gradients = runKernel(
+        'FlashAttentionGrad',
+        { query, key, value, mask, out, logSumExp: normaliser, dOut },
+        { causal, scale },
+      );
+      const [given] = inputs.slice(3);
+      if (given === undefined) return gradients;
+      // Engines with the kernel compute only what is used, so this costs nothing unless the mask wants its gradient.
+      const ofMask = gradientsWithin((m) => composed(query, key, value, m, causal, scale), [given], dOut);
+      return [...gradients, ...ofMask];
+    },
+    composed: (inputs, constants) => {
+      const [query, key, value, mask = constants[0]] = inputs as [...Three, tf.Tensor?];
+      return composed(query, key, value, mask, causal, scale);
+    },
+  };
 }
 
 /**
  * softmax(scale query keyᵀ + mask) value.
  *
- * A query that may look at no key gives the mean of the values.
+ * A query that may look at no key gives the mean of the values; what gradient it passes depends on the engine.
  *
  * @returns float32 [B, H, Tq, Dv].
  * @throws RangeError if the shapes do not fit, TypeError for a wrong dtype or rank.
@@ -61,7 +119,7 @@ export function attention(options: AttentionOptions): tf.Tensor4D {
   }
   const [batch, heads, queries, dim] = query.shape as [number, number, number, number];
   const [keyBatch, keyHeads, keys, keyDim] = key.shape as [number, number, number, number];
-  const [valueBatch, valueHeads, valueKeys, valueDim] = value.shape as [number, number, number, number];
+  const [valueBatch, valueHeads, valueKeys] = value.shape as [number, number, number, number];
   const fits =
     keyBatch === batch &&
     valueBatch === batch &&
@@ -79,14 +137,13 @@ export function attention(options: AttentionOptions): tf.Tensor4D {
   if (mask !== undefined) checkMask(mask, [batch, heads, queries, keys]);
   const { scale = 1 / Math.sqrt(dim) } = options;
   return tf.tidy(() => {
-    const group = heads / keyHeads;
-    // [B, H, Tq, D] -> [B, Hkv, G*Tq, D]: heads of a group are neighbours, so this is a view.
-    const folded = tf.reshape(tf.mul(query, scale), [batch, keyHeads, group * queries, dim]);
-    const scores = tf.reshape(tf.matMul(folded, key, false, true), [batch, heads, queries, keys]);
-    const added = bias(mask, causal, queries, keys);
-    const weights = tf.softmax(added === undefined ? scores : tf.add(scores, added));
-    const mixed = tf.matMul(tf.reshape(weights, [batch, keyHeads, group * queries, keys]), value);
-    return tf.reshape(mixed, [batch, heads, queries, valueDim]) as tf.Tensor4D;
+    const allowed = mask?.dtype === 'bool' ? [forbid(mask)] : [];
+    const added = mask?.dtype === 'float32' ? [mask] : [];
+    return (
+      hasKernel('FlashAttention')
+        ? runFused(flash(causal, scale), [query, key, value, ...added], allowed)
+        : composed(query, key, value, allowed[0] ?? added[0], causal, scale)
+    ) as tf.Tensor4D;
   });
 }
 

@@ -10,6 +10,8 @@ export { conv3d } from './conv3d.ts';
 export type { Conv3dOptions, Triple } from './conv3d.ts';
 export { conv3dTranspose } from './conv3d-transpose.ts';
 export type { Conv3dTransposeOptions } from './conv3d-transpose.ts';
+export { linearCrossEntropy } from './linear-cross-entropy.ts';
+export type { LinearCrossEntropyOptions } from './linear-cross-entropy.ts';
 export { nearestCode } from './nearest-code.ts';
 export { groupNorm, layerNorm, rmsNorm } from './normalization.ts';
 export type { GroupNormOptions, LayerNormOptions, RmsNormOptions } from './normalization.ts';

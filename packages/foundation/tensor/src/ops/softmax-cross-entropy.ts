@@ -2,10 +2,44 @@
  * Cross entropy of integer labels under logits: logsumexp(logits) - logits[label].
  *
  * The label's logit is gathered from the flattened logits, so the forward pass builds no one-hot matrix; the backward
- * pass, whose result is a matrix anyway, subtracts one from the softmax.
+ * pass, whose result is a matrix anyway, subtracts one from the softmax. Engines may register `SoftmaxCrossEntropy`
+ * ({ logits [N, V], labels int32 [N] } -> [loss [N], logSumExp [N]]) and `SoftmaxCrossEntropyGrad` ({ logits, labels,
+ * logSumExp, dLoss } -> dLogits), which writes that matrix in one pass.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkTensor, describe } from './check.ts';
+import { hasKernel, runFused, runKernel } from './fused-kernel.ts';
+import type { FusedOp } from './fused-kernel.ts';
+
+/** Of plain ops: logits [N, V], labels [N] -> [N]. */
+export function composedCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Tensor {
+  const [rows, vocabulary] = logits.shape as [number, number];
+  const op = tf.customGrad((input, save) => {
+    const matrix = input as tf.Tensor2D; // [N, V]
+    (save as tf.GradSaveFunc)([matrix, labels]);
+    const rowStart = tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32'));
+    const picked = tf.gather(tf.reshape(matrix, [rows * vocabulary]), tf.add(rowStart, labels));
+    return {
+      value: tf.sub(tf.logSumExp(matrix, -1), picked),
+      gradFunc: (dy: tf.Tensor, [savedLogits, savedLabels]: tf.Tensor[]) => {
+        const target = tf.oneHot(savedLabels as tf.Tensor1D, vocabulary);
+        const error = tf.sub(tf.softmax(savedLogits as tf.Tensor), target);
+        return tf.mul(error, tf.expandDims(dy, -1));
+      },
+    };
+  });
+  return op(logits);
+}
+
+const fused: FusedOp = {
+  forward: ([logits], [labels]) => {
+    const [loss, logSumExp] = runKernel('SoftmaxCrossEntropy', { logits, labels });
+    return { value: loss as tf.Tensor, extra: [logSumExp as tf.Tensor] };
+  },
+  backward: (dLoss, [logits], [labels], _, [logSumExp]) =>
+    runKernel('SoftmaxCrossEntropyGrad', { logits, labels, logSumExp, dLoss }),
+  composed: ([logits], [labels]) => composedCrossEntropy(logits as tf.Tensor, labels as tf.Tensor),
+};
 
 /**
  * The loss of each label in nats; not reduced.
@@ -24,21 +58,12 @@ export function softmaxCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Te
     );
   }
   const vocabulary = logits.shape[logits.rank - 1] as number;
-  const rows = labels.size;
-  const op = tf.customGrad((input, save) => {
-    const matrix = input as tf.Tensor2D; // [N, V]
-    const flatLabels = tf.reshape(labels, [rows]);
-    (save as tf.GradSaveFunc)([matrix, flatLabels]);
-    const rowStart = tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(vocabulary, 'int32'));
-    const picked = tf.gather(tf.reshape(matrix, [rows * vocabulary]), tf.add(rowStart, flatLabels));
-    return {
-      value: tf.sub(tf.logSumExp(matrix, -1), picked),
-      gradFunc: (dy: tf.Tensor, [savedLogits, savedLabels]: tf.Tensor[]) => {
-        const target = tf.oneHot(savedLabels as tf.Tensor1D, vocabulary);
-        const error = tf.sub(tf.softmax(savedLogits as tf.Tensor), target);
-        return tf.mul(error, tf.expandDims(dy, -1));
-      },
-    };
+  return tf.tidy(() => {
+    const matrix = tf.reshape(logits, [labels.size, vocabulary]);
+    const flat = tf.reshape(labels, [labels.size]);
+    const losses = hasKernel('SoftmaxCrossEntropy')
+      ? runFused(fused, [matrix], [flat])
+      : composedCrossEntropy(matrix, flat);
+    return tf.reshape(losses, labels.shape);
   });
-  return tf.tidy(() => tf.reshape(op(tf.reshape(logits, [rows, vocabulary])), labels.shape));
 }

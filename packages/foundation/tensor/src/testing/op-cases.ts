@@ -90,6 +90,24 @@ const cases: Record<string, () => void> = {
     checkGradients((v) => ops.softmaxCrossEntropy(v, labels), [logits]);
   },
 
+  linearCrossEntropy() {
+    const features = normal(30, 2, 3, 4);
+    const weight = normal(31, 4, 7);
+    const bias = normal(32, 7);
+    const labels = tf.tensor2d([0, 6, 2, 1, 1, 3], [2, 3], 'int32');
+    const logits = tf.reshape(tf.matMul(tf.reshape(features, [6, 4]), weight), [2, 3, 7]);
+    expectClose(ops.linearCrossEntropy({ features, weight, labels }), ops.softmaxCrossEntropy(logits, labels));
+    expectClose(
+      ops.linearCrossEntropy({ features, weight, bias, labels }),
+      ops.softmaxCrossEntropy(tf.add(logits, bias), labels),
+    );
+    checkGradients(
+      (f, w, b) =>
+        ops.linearCrossEntropy({ features: f as tf.Tensor, weight: w as tf.Tensor, bias: b as tf.Tensor, labels }),
+      [features, weight, bias],
+    );
+  },
+
   attention() {
     const query = normal(10, 2, 4, 3, 5);
     const key = normal(11, 2, 2, 6, 5);

@@ -1,0 +1,203 @@
+/**
+ * The backward pass of attention, by tiles (Dao et al., arXiv:2205.14135, appendix B.4): weights are computed again from
+ * the scores and the saved log-sum-exp, so nothing of size T S is kept.
+ *
+ * For each tile of keys a loop over the tiles of queries that see it adds to dKey and dValue, which stay in the loop, and
+ * to dQuery, in place. Padding needs no masks: padded queries have dOut = 0, padded keys give rows that are cut off.
+ */
+import { applyScalar } from '../graph/broadcast.ts';
+import {
+  add,
+  binary,
+  compare,
+  constant,
+  dynamicSlice,
+  dynamicUpdateSlice,
+  maximum,
+  multiply,
+  reduce,
+  reshape,
+  slice,
+  subtract,
+  unary,
+} from '../graph/hlo.ts';
+import { whileLoop } from '../graph/loop.ts';
+import type { Node } from '../graph/node.ts';
+import {
+  alongRows,
+  foldHeads,
+  foldKeys,
+  foldQueries,
+  index,
+  keyTile,
+  lengthen,
+  padMask,
+  product,
+  queryTile,
+  scoresOf,
+  tilingOf,
+} from './attention-tiles.ts';
+import type { AttentionSizes, Tiling, TileStart } from './attention-tiles.ts';
+import type { KernelCall } from './kernel.ts';
+
+/** Rows of a tile: scaled queries [n, R t, D], dOut [n, R t, Dv], and [n, R t] of log-sum-exp and of dOut . out. */
+interface Rows {
+  readonly query: Node;
+  readonly dOut: Node;
+  readonly logSumExp: Node;
+  readonly inner: Node;
+}
+
+/** Gradients of one tile; that of the queries lacks the factor `scale`. */
+function gradients(
+  rows: Rows,
+  key: Node,
+  value: Node,
+  mask: Node | undefined,
+  sizes: AttentionSizes,
+  tiling: Tiling,
+  at: TileStart,
+): { dQuery: Node; dKey: Node; dValue: Node } {
+  const scores = scoresOf(rows.query, key, mask, sizes, tiling, at);
+  const columns = tiling.keys;
+  const weights = unary('exponential', subtract(scores, alongRows(rows.logSumExp, columns)));
+  const dWeights = product(rows.dOut, value, 2, 2);
+  const dScores = multiply(weights, subtract(dWeights, alongRows(rows.inner, columns)));
+  return {
+    dQuery: product(dScores, key, 2, 1),
+    dKey: product(dScores, rows.query, 1, 1),
+    dValue: product(weights, rows.dOut, 1, 1),
+  };
+}
+
+/** The first query tile that may look at a key tile. */
+function firstTile(key: Node, tiling: Tiling, sizes: AttentionSizes): Node {
+  if (!sizes.causal) return index(0);
+  const row = maximum(subtract(key, index(sizes.keys - sizes.queries)), index(0));
+  return binary('divide', row, index(tiling.queries));
+}
+
+function tiled(
+  all: Rows,
+  key: Node,
+  value: Node,
+  mask: Node | undefined,
+  sizes: AttentionSizes,
+  tiling: Tiling,
+): Node[] {
+  const { ratio, dim, valueDim } = sizes;
+  const { heads: n, queries: t, keys: w } = tiling;
+  const allHeads = key.shape[0] as number;
+  const [queryTiles, keyTiles] = [Math.ceil(sizes.queries / t), Math.ceil(sizes.keys / w)];
+  const [rows, columns] = [queryTiles * t, keyTiles * w];
+  const masks = mask === undefined ? [] : [padMask(mask, rows, columns) as Node];
+  const turns = (allHeads / n) * keyTiles;
+  const constants = [
+    lengthen(all.query, 2, rows),
+    lengthen(all.dOut, 2, rows),
+    lengthen(all.logSumExp, 2, rows),
+    lengthen(all.inner, 2, rows),
+    lengthen(key, 1, columns),
+    lengthen(value, 1, columns),
+    ...masks,
+  ];
+  const zeros = (...shape: number[]): Node => constant(0, 'f32', shape);
+  const state = whileLoop(
+    [
+      index(0),
+      zeros(allHeads, ratio, rows, dim),
+      zeros(allHeads, columns, dim),
+      zeros(allHeads, columns, valueDim),
+      ...constants,
+    ],
+    ([turn]) => compare('LT', turn as Node, index(turns)),
+    (current) => {
+      const [turn, dQuery, dKey, dValue, ...fixed] = current as [Node, Node, Node, Node, ...Node[]];
+      const at = {
+        head: multiply(binary('divide', turn, index(keyTiles)), index(n)),
+        key: multiply(binary('remainder', turn, index(keyTiles)), index(w)),
+      };
+      const [k, v] = [keyTile(fixed[4] as Node, tiling, at), keyTile(fixed[5] as Node, tiling, at)];
+      const inner = whileLoop(
+        [
+          firstTile(at.key, tiling, sizes),
+          dQuery,
+          zeros(n, w, dim),
+          zeros(n, w, valueDim),
+          at.head,
+          at.key,
+          k,
+          v,
+          ...fixed.slice(0, 4),
+          ...fixed.slice(6),
+        ],
+        ([tile]) => compare('LT', tile as Node, index(queryTiles)),
+        (now) => {
+          const [tile, queries, keys, values, head, first, kTile, vTile] = now as [
+            ...[Node, Node, Node, Node, Node, Node, Node, Node],
+          ];
+          const where = { head, query: multiply(tile, index(t)), key: first };
+          const [query, dOut, logSumExp, product0] = now.slice(8, 12).map((x) => queryTile(x, tiling, where)) as [
+            ...[Node, Node, Node, Node],
+          ];
+          const rowsOfTile = { query, dOut, logSumExp, inner: product0 };
+          const part = gradients(rowsOfTile, kTile, vTile, now[12], sizes, tiling, where);
+          const corner = [head, index(0), where.query, index(0)];
+          const shape = [n, ratio, t, dim];
+          const sum = add(dynamicSlice(queries, corner, shape), reshape(part.dQuery, shape));
+          return [
+            add(tile, index(1)),
+            dynamicUpdateSlice(queries, sum, corner),
+            add(keys, part.dKey),
+            add(values, part.dValue),
+            ...now.slice(4),
+          ];
+        },
+      );
+      const corner = [at.head, at.key, index(0)];
+      return [
+        add(turn, index(1)),
+        inner[1] as Node,
+        dynamicUpdateSlice(dKey, inner[2] as Node, corner),
+        dynamicUpdateSlice(dValue, inner[3] as Node, corner),
+        ...fixed,
+      ];
+    },
+  );
+  return [
+    slice(state[1] as Node, [0, 0, 0, 0], [allHeads, ratio, sizes.queries, dim]),
+    slice(state[2] as Node, [0, 0, 0], [allHeads, sizes.keys, dim]),
+    slice(state[3] as Node, [0, 0, 0], [allHeads, sizes.keys, valueDim]),
+  ];
+}
+
+/** See the file header: [dQuery, dKey, dValue]. */
+export function attentionGradient(call: KernelCall, sizes: AttentionSizes, mask: Node | undefined): Node[] {
+  const tiling = tilingOf(sizes, call.backend.client.platform);
+  const [key, value] = [foldKeys(call.node('key'), sizes), foldKeys(call.node('value'), sizes)];
+  const dOut = foldHeads(call.node('dOut'), sizes);
+  const rows: Rows = {
+    query: foldQueries(call.node('query'), sizes),
+    dOut,
+    logSumExp: foldHeads(call.node('logSumExp'), sizes),
+    inner: reduce('add', multiply(dOut, foldHeads(call.node('out'), sizes)), 0, [3]),
+  };
+  let parts: Node[];
+  if (tiling.heads === key.shape[0] && tiling.queries === sizes.queries && tiling.keys === sizes.keys) {
+    const at = { head: index(0), query: index(0), key: index(0) };
+    const tile = (x: Node): Node => queryTile(x, tiling, at);
+    const everything = {
+      query: tile(rows.query),
+      dOut: tile(rows.dOut),
+      logSumExp: tile(rows.logSumExp),
+      inner: tile(rows.inner),
+    };
+    const { dQuery, dKey, dValue } = gradients(everything, key, value, mask, sizes, tiling, at);
+    parts = [dQuery, dKey, dValue];
+  } else {
+    parts = tiled(rows, key, value, mask, sizes, tiling);
+  }
+  const shapes = ['query', 'key', 'value'].map((name) => call.node(name).shape);
+  const [dQuery, dKey, dValue] = parts.map((part, i) => reshape(part, shapes[i] as number[])) as [Node, Node, Node];
+  return [applyScalar('multiply', dQuery, sizes.scale), dKey, dValue];
+}

@@ -1,0 +1,128 @@
+/** Tiled attention against the composed form on TensorFlow.js's plain CPU backend, at sizes with and without tiles. */
+import { compile, ops, random, scope, tf, useEngine } from '@tesserae/tensor';
+import { checkGradients, expectClose } from '@tesserae/tensor/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { xla } from '../provider.ts';
+import { largestTensor } from '../testing/largest-tensor.ts';
+import { xlaAvailable } from '../testing/xla-available.ts';
+
+interface Case {
+  readonly batch?: number;
+  readonly heads?: number;
+  readonly groups?: number;
+  readonly queries: number;
+  readonly keys?: number;
+  readonly dim?: number;
+  readonly valueDim?: number;
+  readonly causal?: boolean;
+  /** Shape of a bool mask. */
+  readonly mask?: readonly number[];
+  /** The mask is float32 and gets a gradient. */
+  readonly added?: boolean;
+}
+
+const cases: Record<string, Case> = {
+  'one tile': { queries: 7, keys: 9, batch: 2, heads: 3 },
+  'one tile, grouped, causal': { queries: 5, keys: 8, heads: 4, groups: 2, causal: true },
+  'odd tiles': { queries: 131, keys: 201, valueDim: 3 },
+  'causal tiles, more keys than queries': { queries: 70, keys: 193, causal: true },
+  'grouped causal tiles': { queries: 133, heads: 6, groups: 2, batch: 2, causal: true },
+  'tiles with a mask of keys': { queries: 100, keys: 150, batch: 2, heads: 4, groups: 2, mask: [2, 1, 1, 150] },
+  'causal tiles with a full mask': {
+    queries: 140,
+    batch: 2,
+    heads: 4,
+    groups: 2,
+    causal: true,
+    mask: [2, 4, 140, 140],
+  },
+  'tiles with an added mask': { queries: 97, keys: 101, heads: 2, mask: [97, 101], added: true },
+  'one tile with a mask of heads': { queries: 6, batch: 2, heads: 4, groups: 2, mask: [4, 1, 6] },
+  'few keys': { queries: 300, keys: 40 },
+};
+
+/** Output and gradients by query, key, value and an added mask, of a random projection. */
+function evaluate(one: Case): (inputs: tf.Tensor[]) => tf.Tensor[] {
+  const { causal = false, added = false } = one;
+  return ([query, key, value, projection, mask]) => {
+    const attend = (...args: tf.Tensor[]): tf.Tensor => {
+      const [q, k, v, m = mask] = args as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor?];
+      return ops.attention({ query: q, key: k, value: v, causal, ...(m && { mask: m }) });
+    };
+    const inputs = [query, key, value, ...(added ? [mask] : [])] as tf.Tensor[];
+    return [attend(...inputs), ...tf.grads(attend)(inputs, projection as tf.Tensor)];
+  };
+}
+
+function inputsOf(one: Case): tf.Tensor[] {
+  const { batch = 1, heads = 2, queries, dim = 5, valueDim = dim, mask, added = false } = one;
+  const { groups = heads, keys = queries } = one;
+  const normal = (seed: number, ...shape: number[]): tf.Tensor => random.normal(random.key(seed), shape);
+  const drawn = mask === undefined ? [] : [normal(5, ...mask)];
+  return [
+    normal(1, batch, heads, queries, dim),
+    normal(2, batch, groups, keys, dim),
+    normal(3, batch, groups, keys, valueDim),
+    normal(4, batch, heads, queries, valueDim),
+    // The first key stays visible: rows without any key have no defined gradient.
+    ...drawn.map((m) => (added ? m : tf.logicalOr(tf.greater(m, 0), firstKey(m.shape)))),
+  ];
+}
+
+const firstKey = (shape: readonly number[]): tf.Tensor =>
+  tf.equal(tf.range(0, shape[shape.length - 1] as number, 1, 'int32'), 0);
+
+describe.skipIf(!(await xlaAvailable()))('FlashAttention', () => {
+  beforeAll(async () => {
+    await useEngine('xla:cpu', [xla]);
+  });
+
+  test.each(Object.entries(cases))('%s', async (_, one) => {
+    const values = async (engine: string): Promise<Float32Array[]> => {
+      await useEngine(engine, [xla]);
+      using _scope = scope();
+      const inputs = inputsOf(one);
+      using program = compile(evaluate(one));
+      return program(inputs).map((x) => x.dataSync<'float32'>().slice());
+    };
+    const expected = await values('cpu');
+    const actual = await values('xla:cpu');
+    expect(actual.length).toBe(expected.length);
+    actual.forEach((x, i) => expectClose(x, expected[i] as Float32Array, { rtol: 1e-4, atol: 2e-5 }));
+  });
+
+  test('has the gradient of finite differences, and second derivatives', () => {
+    using _ = scope();
+    const one: Case = { queries: 70, heads: 2, groups: 1, dim: 3, causal: true };
+    const inputs = inputsOf(one).slice(0, 3);
+    const attend = (...args: tf.Tensor[]): tf.Tensor => {
+      const [query, key, value] = args as [tf.Tensor, tf.Tensor, tf.Tensor];
+      return ops.attention({ query, key, value, causal: true });
+    };
+    checkGradients(attend, inputs, { elements: 6 });
+    const [query, key, value] = inputsOf({ queries: 3, heads: 1, dim: 2 }) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    const slope = (q: tf.Tensor): tf.Tensor => tf.grad((x: tf.Tensor) => tf.sum(tf.square(attend(x, key, value))))(q);
+    checkGradients(slope, [query]);
+  });
+
+  test('lets a query without any key see the mean of the values', () => {
+    using _ = scope();
+    const [query, key, value] = inputsOf({ queries: 130, heads: 1 }) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    const out = ops.attention({ query, key, value, mask: tf.zeros([130], 'bool') });
+    expectClose(out, tf.broadcastTo(tf.mean(value, 2, true), out.shape), { rtol: 1e-4, atol: 1e-5 });
+  });
+
+  test.each([
+    ['forward', 1],
+    ['backward', 4],
+  ] as const)('the %s pass at 4096 keeps no matrix of scores', (_, outputs) => {
+    using _scope = scope();
+    const shape = [1, 8, 4096, 64];
+    const one: Case = { queries: 4096, heads: 8, dim: 64, causal: true };
+    const largest = largestTensor(() => {
+      using program = compile((x: tf.Tensor) => evaluate(one)([x, x, x, x]).slice(0, outputs));
+      program(tf.zeros(shape));
+    });
+    expect(largest).toBe(tf.util.sizeFromShape(shape));
+  });
+});
