@@ -7,7 +7,7 @@
  * (trace.ts).
  */
 import { TraceReadError, tf } from '@tesserae/tensor';
-import type { CompilingBackend, Program } from '@tesserae/tensor';
+import type { CompilingBackend, Mesh, MeshBackend, Program } from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
 import type { ExecutableStore } from './executable-store.ts';
 import { constant, convert, reshape } from './graph/hlo.ts';
@@ -19,6 +19,9 @@ import type { BufferType, HostArray } from './pjrt/element-type.ts';
 import { callerLine, explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
 import type { Trace } from './trace.ts';
+import { moveBuffer, readBuffer, readBufferLater } from './sharding/move-buffer.ts';
+import { DeviceMesh, axesText } from './sharding/placement.ts';
+import type { Placement } from './sharding/placement.ts';
 import { TracedProgram } from './traced-program.ts';
 
 /** Nodes that may be recorded before a flush, so that memory of disposed buffers returns in time. */
@@ -29,7 +32,7 @@ const graveyardLimit = 128 * 2 ** 20;
 const smallHostArray = 1024;
 
 /** See the file header. */
-export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
+export class XlaBackend extends tf.KernelBackend implements CompilingBackend, MeshBackend {
   readonly client: PjrtClient;
   readonly programs: ProgramCache;
   readonly name: string;
@@ -37,6 +40,8 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   readonly hostFallbacks: Map<string, number> = new Map<string, number>();
   /** The trace that is running. */
   trace: Trace | undefined;
+  /** What programs run on; undefined for one device. */
+  deviceMesh: DeviceMesh | undefined;
 
   readonly #data: tf.DataStorage<TensorData>;
   /** Data whose node is not computed yet, in the order of recording. */
@@ -45,6 +50,8 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   #graveyard: DeviceBuffer[] = [];
   #graveyardBytes = 0;
   #recorded = 0;
+  /** Equal meshes are one object, so that placements can be compared. */
+  readonly #meshes = new Map<string, DeviceMesh>();
 
   /** With a `store`, compiled programs are kept on disk too. */
   constructor(client: PjrtClient, name: string, store?: ExecutableStore) {
@@ -94,7 +101,9 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     }
     const node = new Node(type, shape);
     // In a trace the node may outlive its tensor, so its values stay on the host until the program is known.
-    if (large && this.trace === undefined) node.buffer = this.client.upload(values, type, shape);
+    // On a mesh it may still be said how they shall lie.
+    if (large && this.trace === undefined && this.deviceMesh === undefined)
+      node.buffer = this.client.upload(values, type, shape);
     else node.host = values.slice();
     return node;
   }
@@ -103,14 +112,14 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     const data = this.#readable(dataId, 'dataSync()');
     if (data.strings !== undefined) return data.strings;
     const node = data.node as Node;
-    return node.host?.slice() ?? this.client.downloadSync(node.buffer as DeviceBuffer);
+    return node.host?.slice() ?? readBuffer(this.client, this.programs, node.buffer as DeviceBuffer);
   }
 
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
     const data = this.#readable(dataId, 'data()');
     if (data.strings !== undefined) return data.strings;
     const node = data.node as Node;
-    return node.host?.slice() ?? (await this.client.download(node.buffer as DeviceBuffer));
+    return node.host?.slice() ?? (await readBufferLater(this.client, this.programs, node.buffer as DeviceBuffer));
   }
 
   #readable(dataId: tf.DataId, call: string): TensorData {
@@ -185,9 +194,55 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
   /** Waits until the device has done everything that was asked. */
   async synchronize(): Promise<void> {
     this.flush();
-    const marker = this.client.upload(Float32Array.of(0), 'f32', [1]);
+    const size = this.deviceMesh?.mesh.axes.data ?? 1;
+    const marker = this.client.upload(new Float32Array(size), 'f32', [size], this.deviceMesh?.placement(1, ['data']));
     await this.client.download(marker);
     this.client.destroy(marker);
+  }
+
+  // ---- Several devices ----
+
+  get mesh(): Mesh | undefined {
+    return this.deviceMesh?.mesh;
+  }
+
+  useMesh(mesh: Mesh | undefined): void {
+    if (mesh === this.mesh) return;
+    if (this.trace !== undefined)
+      throw new Error('withMesh: a compiled function cannot change the mesh. Call it inside.');
+    const key = mesh === undefined ? '' : axesText(mesh);
+    let next = this.#meshes.get(key);
+    if (mesh !== undefined && next === undefined) {
+      next = new DeviceMesh(mesh, this.client.devices);
+      this.#meshes.set(key, next);
+    }
+    this.flush();
+    this.deviceMesh = next;
+  }
+
+  /**
+   * The node of a tensor outside of traces. On a mesh it gets the tensor's own shape, which placements are about: tensors
+   * that share data by reshaping may have others.
+   */
+  leafOf({ dataId, shape }: tf.TensorInfo): Node {
+    const data = this.#data.get(dataId);
+    const old = data.node as Node;
+    if (this.deviceMesh === undefined || sameShape(old.shape, shape)) return old;
+    const node = reshape(old, shape);
+    node.owners = 1;
+    data.node = node;
+    this.#pending.add(data);
+    this.flush();
+    this.release(old);
+    return node;
+  }
+
+  /** How a leaf lies, or will once it is uploaded, on the mesh in use. */
+  placementOf(leaf: Node): Placement | undefined {
+    const mesh = this.deviceMesh;
+    if (mesh === undefined) return undefined;
+    const placement = leaf.buffer?.placement ?? leaf.placement;
+    return placement?.mesh === mesh ? placement : mesh.placement(leaf.shape.length);
   }
 
   override dispose(): void {
@@ -270,11 +325,23 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
 
   /** Runs what is recorded as one program; if XLA refuses it, each output alone, so that only what is wrong fails. */
   #compute(outputs: Node[]): void {
-    const module = writeModule(outputs, { name: 'eager' });
-    const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
+    const mesh = this.deviceMesh;
+    // What `shard` placed lies like that; everything else is computed wherever XLA likes and copied to all devices.
+    const placements = mesh && outputs.map((node) => node.placement ?? mesh.placement(node.shape.length));
+    const partition = mesh && {
+      moduleHead: mesh.moduleHead,
+      argument: (leaf: Node) => this.placementOf(leaf) as Placement,
+      output: (_: Node, i: number) => placements?.[i] as Placement,
+    };
+    const module = writeModule(outputs, { name: 'eager', partition });
+    const types = outputs.map((node, i) => ({
+      type: node.type as BufferType,
+      shape: node.shape,
+      placement: placements?.[i],
+    }));
     let results: DeviceBuffer[];
     try {
-      const program = this.programs.get(module.text, module.arguments.length, types);
+      const program = this.programs.get(module.text, module.arguments.length, types, mesh);
       results = this.client.execute(
         program,
         module.arguments.map((leaf) => this.bufferOf(leaf)),
@@ -291,11 +358,16 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend {
     });
   }
 
-  /** The device buffer of a leaf, uploaded if its values are still on the host. */
-  bufferOf(leaf: Node): DeviceBuffer {
+  /** The device buffer of a leaf, uploaded if its values are still on the host, and moved if it lies elsewhere. */
+  bufferOf(leaf: Node, placement: Placement | undefined = this.placementOf(leaf)): DeviceBuffer {
+    if (leaf.buffer !== undefined && leaf.buffer.placement !== placement) {
+      const moved = moveBuffer(this.client, this.programs, leaf.buffer, placement);
+      this.client.destroy(leaf.buffer);
+      leaf.buffer = moved;
+    }
     if (leaf.buffer === undefined) {
       if (leaf.host === undefined) throw new Error('internal: xla leaf without values.');
-      leaf.buffer = this.client.upload(leaf.host, leaf.type as BufferType, leaf.shape);
+      leaf.buffer = this.client.upload(leaf.host, leaf.type as BufferType, leaf.shape, placement);
       // Without an owner nobody would free it later.
       if (leaf.owners === 0) this.#graveyard.push(leaf.buffer);
     }

@@ -5,6 +5,7 @@ import { engineIdentity, executableKey } from './engine-identity.ts';
 import type { ExecutableStore } from './executable-store.ts';
 import type { Executable, PjrtClient } from './pjrt/client.ts';
 import { XlaError } from './pjrt/errors.ts';
+import type { DeviceMesh } from './sharding/placement.ts';
 
 /** See the file header. */
 export class ProgramCache {
@@ -31,14 +32,14 @@ export class ProgramCache {
   }
 
   /** The program of a module, compiled if it is new. */
-  get(text: string, inputs: number, outputs: Executable['outputs']): Executable {
+  get(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
     const found = this.#programs.get(text);
     if (found !== undefined) {
       this.#programs.delete(text);
       this.#programs.set(text, found);
       return found;
     }
-    const executable = this.compile(text, inputs, outputs);
+    const executable = this.compile(text, inputs, outputs, mesh);
     this.#programs.set(text, executable);
     if (this.#programs.size > this.#capacity) {
       const [oldest] = this.#programs as Iterable<[string, Executable]>;
@@ -51,9 +52,10 @@ export class ProgramCache {
   }
 
   /** Compiles, or loads from disk, without keeping the program in memory: the caller frees it. */
-  compile(text: string, inputs: number, outputs: Executable['outputs']): Executable {
+  compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
     const store = this.#store;
-    if (store === undefined) return this.#compile(text, inputs, outputs);
+    // A program of several devices is compiled each time: its options name the devices.
+    if (store === undefined || mesh !== undefined) return this.#compile(text, inputs, outputs, mesh);
     const key = executableKey(this.#identity, this.#client.compileOptions, text);
     const stored = store.read(key);
     if (stored?.kind === 'program') {
@@ -66,9 +68,9 @@ export class ProgramCache {
     return executable;
   }
 
-  #compile(text: string, inputs: number, outputs: Executable['outputs']): Executable {
+  #compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
     const start = performance.now();
-    const executable = this.#client.compile(text, inputs, outputs);
+    const executable = this.#client.compile(text, inputs, outputs, mesh);
     this.compilations++;
     this.compileMilliseconds += performance.now() - start;
     return executable;

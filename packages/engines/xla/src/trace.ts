@@ -9,6 +9,7 @@ import type { XlaBackend } from './backend.ts';
 import type { TensorData } from './data.ts';
 import { Node } from './graph/node.ts';
 import { bufferType } from './pjrt/element-type.ts';
+import type { Placement } from './sharding/placement.ts';
 
 /** See the file header. */
 export class Trace {
@@ -32,8 +33,9 @@ export class Trace {
   }
 
   /** Lets a variable stand for an input. The caller keeps its earlier data and gives it back. */
-  enter(variable: tf.Variable, backend: XlaBackend): void {
+  enter(variable: tf.Variable, backend: XlaBackend, placement?: Placement): void {
     const node = new Node(bufferType(variable.dtype), variable.shape);
+    node.placement = placement;
     const { dataId } = backend.output(node, variable.dtype);
     const value = tf.engine().makeTensorFromDataId(dataId, variable.shape, variable.dtype, backend);
     variable.assign(value);

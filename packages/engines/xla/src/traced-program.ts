@@ -14,6 +14,8 @@ import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { BufferType } from './pjrt/element-type.ts';
 import { explained } from './origin.ts';
+import { moveBuffer } from './sharding/move-buffer.ts';
+import type { Placement } from './sharding/placement.ts';
 import { Trace } from './trace.ts';
 
 /** Where an argument of the executable comes from at each call. */
@@ -25,6 +27,8 @@ type Source =
 interface Specialization<R> {
   readonly executable: Executable;
   readonly sources: readonly Source[];
+  /** On a mesh, how each argument must lie. */
+  readonly placements: readonly Placement[] | undefined;
   /** Variables that the first outputs go to. */
   readonly assigned: readonly tf.Variable[];
   readonly results: readonly { readonly shape: readonly number[]; readonly dtype: tf.DataType }[];
@@ -87,12 +91,17 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     for (const source of specialization.sources) if (source.kind === 'constant') this.#backend.release(source.node);
   }
 
-  /** Shapes and dtypes of tensors, values of everything else, and the ambient precision. */
+  /** Shapes and dtypes of tensors, values of everything else, the ambient precision, the mesh and placements on it. */
   #signature(args: A): string {
     const parts: string[] = [currentPrecision()];
+    const { deviceMesh } = this.#backend;
+    if (deviceMesh !== undefined) parts.push(deviceMesh.moduleHead);
+    const placed = (leaf: tf.Tensor): string =>
+      deviceMesh === undefined ? '' : (this.#backend.placementOf(this.#backend.leafOf(leaf))?.text ?? '');
     const visit = (value: unknown): void => {
       if (value instanceof tf.Variable) parts.push(`v${value.id}`);
-      else if (value instanceof tf.Tensor) parts.push(`${value.dtype}[${(value as tf.Tensor).shape.join(',')}]`);
+      else if (value instanceof tf.Tensor)
+        parts.push(`${value.dtype}[${(value as tf.Tensor).shape.join(',')}]${placed(value as tf.Tensor)}`);
       else if (Array.isArray(value)) {
         parts.push('[');
         value.forEach(visit);
@@ -136,10 +145,18 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     for (const dataId of before.values()) if (tracksData(backend, dataId)) backend.incRef(dataId);
 
     const inputs: Node[] = [];
+    const placements = new Map<tf.Tensor, Placement | undefined>();
+    if (backend.deviceMesh !== undefined) {
+      for (const leaf of [...leaves, ...before.keys()]) {
+        if (leaf.dtype === 'string' || !tracksData(backend, leaf.dataId)) continue;
+        placements.set(leaf, backend.placementOf(backend.leafOf(leaf)));
+      }
+    }
     backend.trace = trace;
     engine.startScope(this.#name);
     for (const [variable, dataId] of before)
-      if (variable.dtype !== 'string' && tracksData(backend, dataId)) trace.enter(variable, backend);
+      if (variable.dtype !== 'string' && tracksData(backend, dataId))
+        trace.enter(variable, backend, placements.get(variable));
     let result: R | undefined;
     let outcome:
       { outputs: Node[]; assigned: tf.Variable[]; created: boolean; types: Specialization<R>['results'] } | undefined;
@@ -147,6 +164,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       const placeholders = leaves.map((leaf) => {
         if (leaf instanceof tf.Variable) return leaf;
         const node = new Node(bufferType(leaf.dtype), leaf.shape);
+        node.placement = placements.get(leaf);
         inputs.push(node);
         const { dataId } = backend.output(node, leaf.dtype);
         return engine.makeTensorFromDataId(dataId, leaf.shape, leaf.dtype, backend);
@@ -198,10 +216,24 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       if (output >= 0) donations.set(node, output);
     }
     const captured = new Set(trace.constants.values());
+    const mesh = this.#backend.deviceMesh;
+    // A variable stays where it lies; other results are copied to all devices unless `shard` placed them.
+    const kept = new Map([...trace.variables].map(([node, variable]) => [variable, node.placement]));
+    const outputPlacements =
+      mesh &&
+      outputs.map((node, i) => {
+        const variable = assigned[i];
+        return (variable === undefined ? node.placement : kept.get(variable)) ?? mesh.placement(node.shape.length);
+      });
     const module = writeModule(outputs, {
       name: this.#name,
       leading: inputs,
       donations,
+      partition: mesh && {
+        moduleHead: mesh.moduleHead,
+        argument: (leaf) => this.#backend.placementOf(leaf) as Placement,
+        output: (_, i) => outputPlacements?.[i] as Placement,
+      },
       // Large values are arguments: as text they would make the module huge.
       inline: (leaf) => !captured.has(leaf) && leaf.size <= 1024,
     });
@@ -215,10 +247,14 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const used = new Set(module.arguments);
     for (const source of sources) if (source.kind === 'constant' && !captured.has(source.node)) source.node.owners++;
     for (const node of captured) if (!used.has(node)) node.owners--;
-    const types = outputs.map((node) => ({ type: node.type as BufferType, shape: node.shape }));
+    const types = outputs.map((node, i) => ({
+      type: node.type as BufferType,
+      shape: node.shape,
+      placement: outputPlacements?.[i],
+    }));
     let executable: Executable;
     try {
-      executable = this.#backend.programs.compile(module.text, module.arguments.length, types);
+      executable = this.#backend.programs.compile(module.text, module.arguments.length, types, mesh);
     } catch (error) {
       throw explained(error, `compiling '${this.#name}'`, module);
     }
@@ -226,6 +262,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     return {
       executable,
       sources,
+      placements: mesh && module.arguments.map((leaf) => this.#backend.placementOf(leaf) as Placement),
       assigned,
       results: outcome.types,
       rebuild: (leaves) => flattened.rebuild(leaves),
@@ -236,20 +273,27 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   #run(specialization: Specialization<R>, allLeaves: readonly tf.Tensor[]): R {
     const backend = this.#backend;
     const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
-    const { executable, sources, assigned, results } = specialization;
+    const { executable, sources, placements, assigned, results } = specialization;
     let flushed = false;
-    const ready = (node: Node): DeviceBuffer => {
+    const moved: DeviceBuffer[] = [];
+    const ready = (node: Node, i: number, shared: boolean): DeviceBuffer => {
       if (node.operation !== undefined && !flushed) {
         backend.flush();
         flushed = true;
       }
-      return backend.bufferOf(node);
+      const placement = placements?.[i];
+      // What others use too stays where it is.
+      if (!shared || node.buffer === undefined || node.buffer.placement === placement)
+        return backend.bufferOf(node, placement);
+      const copy = moveBuffer(backend.client, backend.programs, node.buffer, placement);
+      moved.push(copy);
+      return copy;
     };
     const buffers: DeviceBuffer[] = [];
     const shared: number[] = [];
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i] as Source;
-      if (source.kind === 'constant') buffers.push(ready(source.node));
+      if (source.kind === 'constant') buffers.push(ready(source.node, i, true));
       else {
         const tensor = source.kind === 'argument' ? (leaves[source.index] as tf.Tensor) : source.variable;
         if (tensor.isDisposed)
@@ -257,9 +301,10 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
             `compile: '${this.#name}' uses variable '${(tensor as tf.Variable).name}', which was disposed.`,
           );
         const data = backend.dataOf(tensor.dataId);
-        const node = data.node as Node;
-        buffers.push(ready(node));
-        if (source.kind === 'variable' && source.assigned && (data.refCount > 1 || node.owners > 1)) shared.push(i);
+        const node = backend.leafOf(tensor);
+        const others = data.refCount > 1 || node.owners > 1;
+        buffers.push(ready(node, i, others));
+        if (source.kind === 'variable' && source.assigned && others) shared.push(i);
       }
     }
     // The same buffer twice: donating it once would take it from the other place.
@@ -270,6 +315,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         shared.push(i);
     }
     const outputs = backend.client.execute(executable, buffers, shared);
+    for (const copy of moved) backend.client.destroy(copy);
 
     assigned.forEach((variable, i) => {
       const data = backend.dataOf(variable.dataId);

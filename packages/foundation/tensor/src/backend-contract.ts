@@ -3,6 +3,7 @@
  * function, op by op.
  */
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Mesh } from './mesh/mesh.ts';
 
 /** One compiled function on one backend. */
 export interface Program<A extends unknown[], R> {
@@ -20,4 +21,21 @@ export interface CompilingBackend extends tf.KernelBackend {
 /** Whether the backend compiles. */
 export function isCompiling(backend: tf.KernelBackend): backend is CompilingBackend {
   return typeof (backend as Partial<CompilingBackend>).compileFunction === 'function';
+}
+
+/** A backend that can make one program of several devices. It has a kernel `Shard` ({ x }, { spec: ShardSpec }). */
+export interface MeshBackend extends tf.KernelBackend {
+  /** What it computes on; undefined for one device. */
+  readonly mesh: Mesh | undefined;
+  /**
+   * Computes on a mesh from now on. What was asked for before is finished as it was asked for.
+   *
+   * @throws MeshError if there are not enough devices.
+   */
+  useMesh(mesh: Mesh | undefined): void;
+}
+
+/** Whether the backend computes on meshes. */
+export function computesOnMeshes(backend: tf.KernelBackend): backend is MeshBackend {
+  return typeof (backend as Partial<MeshBackend>).useMesh === 'function';
 }

@@ -5,6 +5,7 @@
  * shape it was computed with: tensors that share it by reshaping ask for their own shape when they use it.
  */
 import type { DeviceBuffer } from '../pjrt/client.ts';
+import type { Placement } from '../sharding/placement.ts';
 import type { ElementType, HostArray } from '../pjrt/element-type.ts';
 
 /** What computes a node. */
@@ -39,6 +40,8 @@ export class Node implements TensorType {
   buffer: DeviceBuffer | undefined;
   /** Values on the host, uploaded when a program needs them. */
   host: HostArray | undefined;
+  /** How it shall lie on a mesh, where `shard` said so. */
+  placement: Placement | undefined;
   /** What asked for the node, for errors. */
   origin: { toString(): string } | undefined;
   /** Why it cannot be computed: thrown when someone wants it. */

@@ -5,6 +5,7 @@
  * of the program cache: values are numbered in the order in which they are reached, so equal graphs give equal texts.
  */
 import { denseText } from './literal.ts';
+import type { Placement } from '../sharding/placement.ts';
 import type { Node } from './node.ts';
 import { writeOperations } from './write-operations.ts';
 
@@ -25,6 +26,15 @@ export interface WriteOptions {
   readonly donations?: ReadonlyMap<Node, number>;
   /** Whether a leaf with host values is written as a constant. */
   readonly inline?: (leaf: Node) => boolean;
+  /** For a program on a mesh: the text that opens the module, and where arguments and outputs lie. */
+  readonly partition?: Partition | undefined;
+}
+
+/** See {@link WriteOptions.partition}. */
+export interface Partition {
+  readonly moduleHead: string;
+  readonly argument: (leaf: Node) => Placement;
+  readonly output: (node: Node, index: number) => Placement;
 }
 
 /** See the file header. */
@@ -52,15 +62,24 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
   const written = new Map<number, Node>();
   writeOperations(outputs, { names, lines, prefix: '%', leaf, written });
 
+  const { partition } = options;
   const parameters = args.map((leaf, i) => {
     const target = options.donations?.get(leaf);
-    return `%arg${i}: ${leaf.text}${target === undefined ? '' : ` {tf.aliasing_output = ${target} : i32}`}`;
+    const attributes = [
+      ...(partition === undefined ? [] : [`sdy.sharding = ${partition.argument(leaf).text}`]),
+      ...(target === undefined ? [] : [`tf.aliasing_output = ${target} : i32`]),
+    ];
+    return `%arg${i}: ${leaf.text}${attributes.length === 0 ? '' : ` {${attributes.join(', ')}}`}`;
   });
   const resultTypes = outputs.map((output) => output.text).join(', ');
+  const placedTypes =
+    partition === undefined
+      ? resultTypes
+      : outputs.map((node, i) => `${node.text} {sdy.sharding = ${partition.output(node, i).text}}`).join(', ');
   const resultNames = outputs.map((output) => names.get(output) as string).join(', ');
   const text = [
-    `module @${options.name.replace(/\W/g, '_')} {`,
-    `  func.func public @main(${parameters.join(', ')}) -> (${resultTypes}) {`,
+    `module @${options.name.replace(/\W/g, '_')} ${partition?.moduleHead ?? '{'}`,
+    `  func.func public @main(${parameters.join(', ')}) -> (${placedTypes}) {`,
     ...lines,
     `    "func.return"(${resultNames}) : (${resultTypes}) -> ()`,
     '  }',

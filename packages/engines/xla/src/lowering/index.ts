@@ -16,6 +16,7 @@ import { pooling } from './pooling.ts';
 import { random } from './random.ts';
 import { reductions } from './reduction.ts';
 import { shapes } from './shape.ts';
+import { shard } from './shard.ts';
 import { sorting } from './sorting.ts';
 
 /** See the file header. */
@@ -30,6 +31,7 @@ export const lowerings: Lowerings = {
   ...normalization,
   ...nearestCodes,
   ...images,
+  ...shard,
   ...sorting,
   ...counting,
   ...einsums,

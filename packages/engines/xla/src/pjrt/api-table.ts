@@ -112,7 +112,9 @@ export type StructName =
   | 'Client_Create'
   | 'Client'
   | 'Client_String'
-  | 'Client_AddressableDevices'
+  | 'Client_Devices'
+  | 'DeviceDescription_Id'
+  | 'Device_IsAddressable'
   | 'Program'
   | 'Client_Compile'
   | 'Client_BufferFromHostBuffer'
@@ -148,7 +150,9 @@ const structs: Readonly<Record<StructName, readonly Field[]>> = {
   ],
   Client: p('client'),
   Client_String: p('client', 'text', 'textSize'),
-  Client_AddressableDevices: p('client', 'devices', 'deviceCount'),
+  Client_Devices: p('client', 'devices', 'deviceCount'),
+  DeviceDescription_Id: [...p('description'), { name: 'id', type: 'i' }],
+  Device_IsAddressable: [...p('device'), { name: 'isAddressable', type: 'b' }],
   Program: p('code', 'codeSize', 'format', 'formatSize'),
   Client_Compile: p('client', 'program', 'options', 'optionsSize', 'executable'),
   Client_BufferFromHostBuffer: [

@@ -6,38 +6,48 @@
  */
 import { PjrtApi } from './api.ts';
 import { compileOptions } from './compile-options.ts';
+import { listDevices } from './devices.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
 import { XlaError } from './errors.ts';
+import { cut, paste } from '../sharding/blocks.ts';
+import type { Block, Device, DeviceMesh, Placement } from '../sharding/placement.ts';
 import { NamedValues } from './named-values.ts';
-import { addressOf, copyFrom, functionAt, memoryAt, textAt } from './native.ts';
+import { addressOf, copyFrom, functionAt, textAt } from './native.ts';
 import type { Address } from './native.ts';
+import { prepareCall } from './prepared-call.ts';
+import type { PreparedCall } from './prepared-call.ts';
 import type { Struct } from './struct.ts';
 
-/** Values on the device. */
+/** Values on the device, or on each device of a mesh. */
 export interface DeviceBuffer {
+  /** 0n once it is freed. On a mesh, that of the first of `shards`. */
   handle: Address;
   readonly type: BufferType;
   readonly shape: readonly number[];
+  /** On all devices of this process together. */
   readonly bytes: number;
+  /** How it lies on a mesh; undefined on one device. */
+  readonly placement: Placement | undefined;
+  /** On a mesh, the part of each device of this process, in the order of the mesh. */
+  readonly shards: readonly Address[] | undefined;
+}
+
+/** Type, shape and, on a mesh, placement of an output. */
+export interface OutputType {
+  readonly type: BufferType;
+  readonly shape: readonly number[];
+  readonly placement?: Placement | undefined;
 }
 
 /** A loaded program. */
 export interface Executable {
   readonly handle: Address;
-  readonly outputs: readonly { readonly type: BufferType; readonly shape: readonly number[] }[];
+  readonly outputs: readonly OutputType[];
+  /** What an SPMD program runs on. */
+  readonly mesh: DeviceMesh | undefined;
   /** Argument and output pointer lists, allocated once. */
   readonly call: PreparedCall;
-}
-
-interface PreparedCall {
-  readonly args: Struct;
-  readonly options: Struct;
-  readonly inputs: BigUint64Array;
-  readonly results: BigUint64Array;
-  readonly nonDonatable: BigInt64Array;
-  /** Kept so that the pointers in the structs stay valid. */
-  readonly lists: readonly BigUint64Array[];
 }
 
 /** What a client is made of. */
@@ -48,6 +58,18 @@ export interface ClientConfig {
   readonly preload?: readonly string[];
   /** Options of `PJRT_Client_Create`: strings, integers, floats and booleans. */
   readonly options?: Readonly<Record<string, string | bigint | number | boolean>>;
+}
+
+/** A block of a buffer, and the buffer of one device that holds it. */
+interface Part {
+  readonly block: Block;
+  readonly part: DeviceBuffer;
+}
+
+function assemble({ type, shape }: DeviceBuffer, parts: readonly Part[], values: readonly HostArray[]): HostArray {
+  const whole = hostArray(type, count(shape));
+  parts.forEach(({ block }, i) => paste(values[i] as HostArray, whole, type, shape, block));
+  return whole;
 }
 
 const encoder = new TextEncoder();
@@ -61,7 +83,8 @@ export class PjrtClient {
   readonly apiVersion: readonly [number, number];
   readonly platform: string;
   readonly platformVersion: string;
-  readonly deviceCount: number;
+  /** Those of all processes, in the order of their ids. */
+  readonly devices: readonly Device[];
   readonly deviceKind: string;
   /** Bytes of the buffers that we hold. */
   bytesInUse = 0;
@@ -90,11 +113,10 @@ export class PjrtClient {
     options.release();
     this.#client = create.get('client');
 
-    const devices = this.#api.struct('Client_AddressableDevices').set('client', this.#client);
-    this.#api.run('Client_AddressableDevices', devices, 'listing devices');
-    this.deviceCount = Number(devices.get('deviceCount'));
-    if (this.deviceCount === 0) throw new XlaError('listing devices', 'the plugin has no device.');
-    this.#device = new DataView(memoryAt(devices.get('devices'), 8)).getBigUint64(0, true);
+    this.devices = listDevices(this.#api, this.#client);
+    const first = this.devices.find(({ local }) => local);
+    if (first === undefined) throw new XlaError('listing devices', 'the plugin has no device.');
+    this.#device = first.address;
     this.platform = this.#clientText('Client_PlatformName');
     this.platformVersion = this.#clientText('Client_PlatformVersion');
     this.deviceKind = this.#kind();
@@ -102,15 +124,23 @@ export class PjrtClient {
     this.#upload = this.#api
       .struct('Client_BufferFromHostBuffer')
       .set('client', this.#client)
-      .set('dims', addressOf(this.#dims))
-      .set('device', this.#device);
+      .set('dims', addressOf(this.#dims));
     this.#download = this.#api.struct('Buffer_ToHostBuffer');
     this.#event = this.#api.struct('Event');
     this.#buffer = this.#api.struct('Buffer');
   }
 
-  /** Compiles a module of StableHLO text. `inputs` is the number of arguments of its main function. */
-  compile(module: string, inputs: number, outputs: Executable['outputs']): Executable {
+  /** Number of devices that this process drives. */
+  get deviceCount(): number {
+    return this.devices.filter(({ local }) => local).length;
+  }
+
+  /**
+   * Compiles a module of StableHLO text. `inputs` is the number of arguments of its main function; with a mesh it
+   * becomes one program on all of its devices.
+   */
+  compile(module: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
+    const options = mesh === undefined ? this.compileOptions : compileOptions(mesh.devices.map(({ id }) => id));
     const code = encoder.encode(module);
     const format = encoder.encode('mlir');
     const program = this.#api
@@ -123,29 +153,12 @@ export class PjrtClient {
       .struct('Client_Compile')
       .set('client', this.#client)
       .set('program', program.address)
-      .set('options', addressOf(this.compileOptions))
-      .set('optionsSize', this.compileOptions.byteLength);
+      .set('options', addressOf(options))
+      .set('optionsSize', options.byteLength);
     this.#api.run('Client_Compile', args, 'compiling');
     const handle = args.get('executable');
-    return { handle, outputs, call: this.#prepare(handle, inputs, outputs.length) };
-  }
-
-  #prepare(handle: Address, inputCount: number, outputCount: number): PreparedCall {
-    const inputs = new BigUint64Array(Math.max(inputCount, 8));
-    const results = new BigUint64Array(Math.max(outputCount, 8));
-    const nonDonatable = new BigInt64Array(Math.max(inputCount, 8));
-    const inputList = BigUint64Array.of(addressOf(inputs), 0n, 0n, 0n, 0n, 0n, 0n, 0n);
-    const outputList = BigUint64Array.of(addressOf(results), 0n, 0n, 0n, 0n, 0n, 0n, 0n);
-    const options = this.#api.struct('ExecuteOptions').set('nonDonatable', addressOf(nonDonatable));
-    const args = this.#api
-      .struct('LoadedExecutable_Execute')
-      .set('executable', handle)
-      .set('options', options.address)
-      .set('arguments', addressOf(inputList))
-      .set('deviceCount', 1)
-      .set('argumentCount', inputCount)
-      .set('outputs', addressOf(outputList));
-    return { args, options, inputs, results, nonDonatable, lists: [inputList, outputList] };
+    const call = prepareCall(this.#api, handle, inputs, outputs.length, mesh?.local.length ?? 1);
+    return { handle, outputs, mesh, call };
   }
 
   /**
@@ -159,11 +172,18 @@ export class PjrtClient {
       // The plugin would follow a null pointer.
       if (handle === 0n) throw new Error(`internal: xla input ${i}, ${type} [${shape.join(', ')}], was freed.`);
       call.inputs[i] = handle;
+      for (let d = 1; d < call.devices; d++) {
+        call.inputs[d * inputs.length + i] = (inputs[i] as DeviceBuffer).shards?.[d] as bigint;
+      }
     }
     for (let i = 0; i < keep.length; i++) call.nonDonatable[i] = BigInt(keep[i] as number);
     call.options.set('nonDonatableCount', keep.length);
     this.#api.run('LoadedExecutable_Execute', call.args, 'running a program');
-    return outputs.map(({ type, shape }, i) => this.#own(call.results[i] as bigint, type, shape));
+    return outputs.map(({ type, shape, placement }, i) => {
+      if (placement === undefined) return this.#own(call.results[i] as bigint, type, shape);
+      const shards = Array.from({ length: call.devices }, (_, d) => call.results[d * outputs.length + i] as bigint);
+      return this.#ownShards(shards, type, shape, placement);
+    });
   }
 
   /** Frees a program. */
@@ -175,8 +195,18 @@ export class PjrtClient {
     );
   }
 
-  /** Copies host values to the device. The array may change as soon as this returns. */
-  upload(values: HostArray, type: BufferType, shape: readonly number[]): DeviceBuffer {
+  /** Copies host values to the device, or to the devices of a mesh. The array may change as soon as this returns. */
+  upload(values: HostArray, type: BufferType, shape: readonly number[], placement?: Placement): DeviceBuffer {
+    if (placement === undefined) return this.#own(this.#send(values, type, shape, this.#device), type, shape);
+    const { mesh } = placement;
+    const shards = mesh.local.map((position) => {
+      const block = mesh.block(placement, shape, position);
+      return this.#send(cut(values, type, shape, block), type, block.size, (mesh.devices[position] as Device).address);
+    });
+    return this.#ownShards(shards, type, shape, placement);
+  }
+
+  #send(values: HostArray, type: BufferType, shape: readonly number[], device: Address): Address {
     const dims = shape.length > this.#dims.length ? new BigInt64Array(shape.length) : this.#dims;
     for (let i = 0; i < shape.length; i++) dims[i] = BigInt(shape[i] as number);
     const data = values.byteLength === 0 ? 0n : addressOf(values);
@@ -185,14 +215,22 @@ export class PjrtClient {
       .setInt('type', pjrtType(type))
       .set('dims', addressOf(dims))
       .set('rank', shape.length)
+      .set('device', device)
       .setInt('semantics', 0);
     this.#api.run('Client_BufferFromHostBuffer', this.#upload, `copying ${type} [${shape.join(', ')}] to the device`);
     this.#destroyEvent(this.#upload.get('done'));
-    return this.#own(this.#upload.get('buffer'), type, shape);
+    return this.#upload.get('buffer');
   }
 
   /** Copies values to the host, waiting for them. */
   downloadSync(buffer: DeviceBuffer): HostArray {
+    const parts = this.#parts(buffer);
+    if (parts !== undefined)
+      return assemble(
+        buffer,
+        parts,
+        parts.map(({ part }) => this.downloadSync(part)),
+      );
     const { values, event } = this.#startDownload(buffer);
     if (event !== 0n) {
       const error = this.#api.function('Event_Await')(this.#event.set('event', event).address);
@@ -204,6 +242,10 @@ export class PjrtClient {
 
   /** Copies values to the host; the wait is on another thread. */
   async download(buffer: DeviceBuffer): Promise<HostArray> {
+    const parts = this.#parts(buffer);
+    if (parts !== undefined) {
+      return assemble(buffer, parts, await Promise.all(parts.map(({ part }) => this.download(part))));
+    }
     const { values, event } = this.#startDownload(buffer);
     if (event !== 0n) {
       const wait = this.#api.struct('Event').set('event', event);
@@ -213,6 +255,19 @@ export class PjrtClient {
       this.#api.check(error, 'reading from the device');
     }
     return values;
+  }
+
+  /** The blocks of a buffer that is split over devices, each once, as buffers of their own; they own nothing. */
+  #parts({ handle, type, shape, placement, shards }: DeviceBuffer): Part[] | undefined {
+    if (placement === undefined || placement.replicated || handle === 0n) return undefined;
+    const { mesh } = placement;
+    const found = new Map<string, Part>();
+    (shards as readonly Address[]).forEach((shard, i) => {
+      const block = mesh.block(placement, shape, mesh.local[i] as number);
+      const part = { handle: shard, type, shape: block.size, bytes: 0, placement: undefined, shards: undefined };
+      found.set(block.start.join(), { block, part });
+    });
+    return [...found.values()];
   }
 
   #startDownload(buffer: DeviceBuffer): { values: HostArray; event: Address } {
@@ -231,7 +286,9 @@ export class PjrtClient {
   /** Frees a buffer, also one that was donated. */
   destroy(buffer: DeviceBuffer): void {
     if (buffer.handle === 0n) return;
-    this.#api.run('Buffer_Destroy', this.#buffer.set('buffer', buffer.handle), 'freeing a buffer');
+    for (const handle of buffer.shards ?? [buffer.handle]) {
+      this.#api.run('Buffer_Destroy', this.#buffer.set('buffer', handle), 'freeing a buffer');
+    }
     buffer.handle = 0n;
     this.bytesInUse -= buffer.bytes;
     this.buffersInUse--;
@@ -289,7 +346,7 @@ export class PjrtClient {
       .set('byteCount', bytes.byteLength);
     this.#api.run('Executable_DeserializeAndLoad', args, 'loading a program');
     const handle = args.get('executable');
-    return { handle, outputs, call: this.#prepare(handle, inputs, outputs.length) };
+    return { handle, outputs, mesh: undefined, call: prepareCall(this.#api, handle, inputs, outputs.length, 1) };
   }
 
   /** Calls `use` with the program apart from its device, which only lives meanwhile. */
@@ -313,7 +370,21 @@ export class PjrtClient {
     const bytes = byteSize(type, count(shape));
     this.bytesInUse += bytes;
     this.buffersInUse++;
-    return { handle, type, shape, bytes };
+    return { handle, type, shape, bytes, placement: undefined, shards: undefined };
+  }
+
+  #ownShards(
+    shards: readonly Address[],
+    type: BufferType,
+    shape: readonly number[],
+    placement: Placement,
+  ): DeviceBuffer {
+    const { mesh } = placement;
+    const { size } = mesh.block(placement, shape, mesh.local[0] as number);
+    const bytes = shards.length * byteSize(type, count(size));
+    this.bytesInUse += bytes;
+    this.buffersInUse++;
+    return { handle: shards[0] as Address, type, shape, bytes, placement, shards };
   }
 
   #destroyEvent(event: Address): void {

@@ -41,6 +41,11 @@ export class Struct {
     return this.#view.getBigUint64(this.#offset(field), true);
   }
 
+  /** Reads an int or enum. */
+  getInt(field: string): number {
+    return this.#view.getInt32(this.#offset(field), true);
+  }
+
   /** Reads a bool. */
   getBool(field: string): boolean {
     return this.#view.getUint8(this.#offset(field)) !== 0;

@@ -1,0 +1,80 @@
+/**
+ * Computing on a mesh: the scope, and the annotation that says how a tensor lies on it.
+ *
+ * Inside the scope every tensor is a full copy on each device until `shard` says otherwise, and every program, compiled
+ * or eager, is one program over all devices. Results do not depend on the mesh but for the rounding of sums.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { computesOnMeshes } from '../backend-contract.ts';
+import { checkSpec } from './mesh.ts';
+import type { Mesh, ShardSpec } from './mesh.ts';
+
+/** Thrown where a mesh is asked for that the engine cannot provide. */
+export class MeshError extends Error {
+  override readonly name = 'MeshError';
+}
+
+/** The mesh of the innermost scope; undefined outside of any. */
+export function currentMesh(): Mesh | undefined {
+  const backend = tf.backend();
+  return computesOnMeshes(backend) ? backend.mesh : undefined;
+}
+
+/**
+ * Runs `fn` on several devices. If it returns a promise, the mesh stays until that is settled: do not overlap it with
+ * another flow that computes.
+ *
+ * Tensors from before are copied to the devices when they are used; tensors made inside can be read outside.
+ *
+ * @throws MeshError if the engine computes on one device only, or has fewer devices.
+ *
+ * @example
+ * const loss = withMesh(mesh({ data: 4 }), () => step(shard(batch, ['data'])));
+ */
+export function withMesh<R>(mesh: Mesh, fn: () => R): R {
+  const backend = tf.backend();
+  if (!computesOnMeshes(backend)) {
+    throw new MeshError(
+      `withMesh: engine '${tf.getBackend()}' computes on one device, but the mesh has ${mesh.size}. Use an engine of @tesserae/xla.`,
+    );
+  }
+  const before = backend.mesh;
+  backend.useMesh(mesh);
+  let result: R;
+  try {
+    result = fn();
+  } catch (error) {
+    backend.useMesh(before);
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(() => backend.useMesh(before)) as R;
+  backend.useMesh(before);
+  return result;
+}
+
+/**
+ * Lays a tensor out over the mesh in use: the same values, split as `spec` says. In a compiled function it is a demand on
+ * the value at that place, from which XLA works out all others. Without a mesh it does nothing, so code can always call
+ * it. Its gradient is laid out the same way.
+ *
+ * To lay a variable out for good: `variable.assign(shard(variable, spec))`, outside of compiled functions.
+ *
+ * @returns A tensor that the caller (or its `tidy`) owns.
+ * @throws RangeError if the shape cannot be split as asked, naming both.
+ *
+ * @example
+ * shard(images, ['data']); // [B, H, W, C], B / n examples on each device
+ * shard(weight, [null, 'model']); // a block of columns on each device
+ */
+export function shard<T extends tf.Tensor>(x: T, spec: ShardSpec): T {
+  const mesh = currentMesh();
+  if (mesh === undefined) return tf.clone(x);
+  checkSpec('shard', x.shape, spec, mesh);
+  const place = (value: tf.Tensor): tf.Tensor =>
+    tf.engine().runKernel('Shard', { x: value } as {}, { spec } as unknown as tf.NamedAttrMap) as tf.Tensor;
+  const differentiable = tf.customGrad((value) => ({
+    value: place(value as tf.Tensor),
+    gradFunc: (dy: tf.Tensor) => shard(dy, spec),
+  }));
+  return differentiable(x) as T;
+}
