@@ -20,6 +20,8 @@ const config: KnipConfig = {
     'tools/*': {},
     // Pictures, found by the package's folder.
     'tools/datasets': { ignoreDependencies: ['@lobehub/fluent-emoji-3d'] },
+    // Processes that its tests start.
+    'tools/peers': { entry: ['src/testing/{worker,other-peer}.ts'], ignoreBinaries: ['nvidia-smi'] },
     // What the examples of the READMEs import: they run from its folder.
     'tools/checks': { ignoreDependencies: [/^@tesserae\//, 'tesserae'] },
   },

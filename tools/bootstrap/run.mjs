@@ -1,5 +1,5 @@
 /**
- * `npm run demo` and `npm test` from a fresh clone: brings everything that they need, then runs them.
+ * `npm run demo`, `npm test` and `npm run peers` from a fresh clone: brings everything that they need, then runs them.
  *
  * Plain JavaScript for Node 18 and later with nothing installed. Steps, each one line: pnpm (through npx), the packages
  * of the lockfile, the repository's own Node 24, the CPU engine, the task. What is done already is skipped: the packages
@@ -20,6 +20,7 @@ const ownNode = join(root, 'node_modules', 'node', 'bin', 'node');
 
 const HELP = `Usage: npm run demo [-- OPTIONS]   train a tokenizer and a prior on real pictures, write picture grids
        npm test [-- OPTIONS]       run the tests
+       npm run peers -- cpu|gpu    time programs here and in PyTorch, JAX and TensorFlow.js (-- --help)
 
 Installs what is missing first: the packages of pnpm-lock.yaml, the repository's own Node 24, the XLA engine for the
 CPU (without a reachable Python package index the WASM engine serves). Nothing outside this folder changes but the
@@ -55,14 +56,15 @@ async function main([task, ...words]) {
     process.stdout.write(HELP);
     return task === undefined ? 2 : 0;
   }
-  if (!['demo', 'test', 'install'].includes(task)) {
-    process.stderr.write(`Unknown task '${task}'. Known: demo, test, install.\n`);
+  if (!['demo', 'test', 'peers', 'install'].includes(task)) {
+    process.stderr.write(`Unknown task '${task}'. Known: demo, test, peers, install.\n`);
     return 2;
   }
   if (words.includes('--help') || words.includes('-h')) {
     process.stdout.write(HELP);
-    // The demo's own options, where they can be had without installing anything.
+    // The task's own options, where they can be had without installing anything.
     if (task === 'demo' && isInstalled()) return runDemo(['--help']);
+    if (task === 'peers' && isInstalled()) return runPeers(['--help']);
     return 0;
   }
   const [major] = process.versions.node.split('.').map(Number);
@@ -75,6 +77,7 @@ async function main([task, ...words]) {
     await installPackages();
     if (!wantsOtherEngine(words)) await installEngine();
     if (task === 'install') return 0;
+    if (task === 'peers') return await runPeers(words);
     return task === 'demo' ? await runDemo(words) : await runTests(words);
   } catch (error) {
     if (interrupts > 0) return INTERRUPTED;
@@ -149,6 +152,10 @@ function wantsOtherEngine(words) {
 
 function runDemo(words) {
   return runVisibly(ownNode, [...source('apps/images/src/bin.ts'), 'demo', ...words]);
+}
+
+function runPeers(words) {
+  return runVisibly(ownNode, [...source('tools/peers/src/bin.ts'), ...words]);
 }
 
 async function runTests(words) {

@@ -1,0 +1,10 @@
+/** The programs, in the order of the table. One line adds one. */
+import type { ProgramEntry } from './program.ts';
+
+/** See the file header. */
+export const programs: readonly ProgramEntry[] = [
+  { name: 'matmul-chain', load: () => import('./programs/matmul-chain.ts') },
+  { name: 'conv-step', load: () => import('./programs/conv-step.ts') },
+  { name: 'nearest-code', load: () => import('./programs/nearest-code.ts') },
+  { name: 'gpt-step', load: () => import('./programs/gpt-step.ts') },
+];

@@ -1,0 +1,78 @@
+/** Our side of a comparison, in a process of its own: the counterpart of `python/worker.py`. */
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { EngineUnavailableError, tf, tree, useEngine } from '@tesserae/tensor';
+import { xla } from '@tesserae/xla';
+import type { Built, ProgramEntry } from '../program.ts';
+import { MissingError, type Answer, type BuildAnswer, type Request, type Task, type TimeAnswer } from './protocol.ts';
+
+/** Values of a result that are compared at most. */
+const sampled = 4096;
+
+/** Serves requests about one of `programs` until standard input ends. */
+export async function serve(task: Task, programs: readonly ProgramEntry[]): Promise<void> {
+  // Ctrl-C is the parent's: it ends this process.
+  process.on('SIGINT', () => {});
+  let built: Built | undefined;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as Request;
+    try {
+      if (request.do === 'build') {
+        const started = performance.now();
+        const { program, version } = await build(task, programs);
+        built = program;
+        const values: number[][] = [];
+        for (let check = 0; check < request.checks; check++) values.push(await firstValues(await built.step()));
+        answer({ values, seconds: (performance.now() - started) / 1000, version } satisfies BuildAnswer);
+      } else {
+        if (built === undefined) throw new Error("peers: 'time' was asked before 'build'.");
+        answer({ times: await timed(built, request.seconds, request.calls) } satisfies TimeAnswer);
+      }
+    } catch (error) {
+      const missing = error instanceof MissingError || error instanceof EngineUnavailableError;
+      const message = error instanceof Error ? error.message : String(error);
+      if (!missing) console.error(error);
+      answer(missing ? { missing: message } : { error: message });
+    }
+  }
+}
+
+function answer(message: Answer): void {
+  writeSync(3, `${JSON.stringify(message)}\n`);
+}
+
+async function build(task: Task, programs: readonly ProgramEntry[]): Promise<{ program: Built; version: string }> {
+  const entry = programs.find(({ name }) => name === task.program);
+  if (entry === undefined) throw new MissingError(`there is no program '${task.program}'`);
+  const { program } = await entry.load();
+  const { name, detail } = await useEngine(task.peer, [xla]);
+  return { program: await program.build(task.params), version: `${name} (${detail})` };
+}
+
+/** Values of a result, evenly spread in the order of memory. Disposes it. */
+async function firstValues(result: tf.Tensor): Promise<number[]> {
+  const values = await result.data();
+  result.dispose();
+  const count = Math.min(sampled, values.length);
+  return Array.from({ length: count }, (_, i) => Number(values[Math.floor((i * values.length) / count)]));
+}
+
+/** Milliseconds of a call: the mean of each batch of `calls`, until the time is over. */
+async function timed(program: Built, seconds: number, calls: number): Promise<number[]> {
+  const times: number[] = [];
+  const started = performance.now();
+  while (times.length === 0 || performance.now() - started < seconds * 1000) {
+    const begin = performance.now();
+    for (let call = 1; call < calls; call++) tree.dispose(await program.step());
+    await finish(await program.step());
+    times.push((performance.now() - begin) / calls);
+  }
+  return times;
+}
+
+/** Waits for a result by reading one number of it. */
+async function finish(result: tf.Tensor): Promise<void> {
+  const one = result.size === 1 ? result : tf.tidy(() => tf.slice(tf.reshape(result, [result.size]), 0, 1));
+  await one.data();
+  tree.dispose([one, result]);
+}
