@@ -1,5 +1,5 @@
 /** Batches: data in main memory, as loaders hand them out, and on the device, as losses take them. */
-import { tf, tree } from '@tesserae/tensor';
+import { currentMesh, shard, tf, tree } from '@tesserae/tensor';
 
 /** Values with a shape in main memory. Loaders of `@tesserae/data` give these; so may yours. */
 export interface HostArray {
@@ -40,23 +40,55 @@ export interface UploadedBatch<B> extends Disposable {
   readonly batch: OnDevice<B>;
 }
 
-/** Makes a tensor of every `HostArray`. Tensors that the batch held already stay their owner's. */
-export function upload<B>(batch: B): UploadedBatch<B> {
+/** How {@link upload} treats a mesh. */
+export interface UploadOptions {
+  /** Whether a batch that the devices of the mesh cannot share equally is copied to each instead. Default false. */
+  readonly uneven?: boolean;
+}
+
+/**
+ * Makes a tensor of every `HostArray`. Tensors that the batch held already stay their owner's. On a mesh all of them are
+ * split over `data` along their first axis.
+ *
+ * @throws RangeError for a first axis that the devices do not divide.
+ */
+export function upload<B>(batch: B, { uneven = false }: UploadOptions = {}): UploadedBatch<B> {
   const made: tf.Tensor[] = [];
+  const parts = currentMesh()?.axes.data ?? 1;
+  const split = (tensor: tf.Tensor): tf.Tensor => {
+    const size = tensor.shape[0];
+    if (parts === 1 || size === undefined || (uneven && size % parts !== 0)) return tensor;
+    if (size % parts !== 0) {
+      throw new RangeError(
+        `upload: a batch of shape [${tensor.shape.join(', ')}] cannot be shared by the mesh's ${parts} devices of 'data'. ` +
+          `Use a batch size that is a multiple of ${parts}, and drop the last batch if it is smaller.`,
+      );
+    }
+    const placed = shard(tensor, ['data']);
+    made.push(placed);
+    return placed;
+  };
   const convert = (value: unknown): unknown => {
     if (isHostArray(value)) {
       const { data, shape, dtype = data instanceof Float32Array ? 'float32' : 'int32' } = value;
       const tensor = tf.tensor(data, [...shape], dtype);
       made.push(tensor);
-      return tensor;
+      return split(tensor);
     }
+    if (value instanceof tf.Tensor) return split(value as tf.Tensor);
     if (Array.isArray(value)) return value.map(convert);
     if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
       return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, convert(member)]));
     }
     return value;
   };
-  return { batch: convert(batch) as OnDevice<B>, [Symbol.dispose]: () => tree.dispose(made) };
+  const dispose = (): void => tree.dispose(made);
+  try {
+    return { batch: convert(batch) as OnDevice<B>, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 /** Reads a source over and over: when it ends, it is started again. */

@@ -55,7 +55,7 @@ export class Evaluator<B> implements Disposable {
     try {
       for await (const host of data) {
         if (figures.length >= batches) break;
-        using uploaded = upload(host);
+        using uploaded = upload(host, { uneven: true });
         const step = tf.scalar(figures.length, 'int32');
         const values = this.#program(uploaded.batch, step);
         step.dispose();

@@ -1,9 +1,10 @@
 /** What `fit` takes and returns. */
 import type { Ema, Module, Optimizer } from '@tesserae/nn';
-import type { random } from '@tesserae/tensor';
+import type { Mesh, random } from '@tesserae/tensor';
 import type { BatchSource, OnDevice } from './batch.ts';
 import type { Json } from './checkpoint/state.ts';
 import type { TensorBoardWriter } from './logs/tensorboard.ts';
+import type { Sharding } from './sharding.ts';
 import type { Loss } from './train-step.ts';
 
 /** Numbers of steps between things; 0 for never. */
@@ -69,6 +70,13 @@ export interface FitOptions<B> {
   readonly signal?: AbortSignal;
   /** Gets each line. Default: a line that changes on a terminal, plain lines elsewhere, on standard output. */
   readonly log?: (line: string) => void;
+  /**
+   * Trains on several devices as one: batches are split over the axis `data`, so their first axes must be multiples of
+   * its size. The numbers are those of one device but for the rounding of sums. Default: one device.
+   */
+  readonly mesh?: Mesh;
+  /** With `mesh`: how parameters, optimizer state and averages lie on it. Default `'replicated'`. */
+  readonly sharding?: Sharding;
   /** Plain JSON kept in checkpoints: what is needed to build the model again. */
   readonly config?: Json;
 }
@@ -116,6 +124,8 @@ export function checkOptions<B>({
   resume,
   out,
   prepare,
+  mesh,
+  sharding,
 }: FitOptions<B>): void {
   const whole = (argument: string, value: number, least: number): void => {
     if (!Number.isSafeInteger(value) || value < least) {
@@ -127,6 +137,9 @@ export function checkOptions<B>({
   whole('accumulate', accumulate, 1);
   for (const [name, interval] of Object.entries(every)) whole(`every.${name}`, interval as number, 0);
   if (clip !== undefined && !(clip > 0)) throw new RangeError(`fit: 'clip' must be positive, got ${clip}.`);
+  if (sharding !== undefined && mesh === undefined) {
+    throw new RangeError("fit: 'sharding' says how to use a mesh, but there is none. Pass 'mesh' too.");
+  }
   if (resume === true && out === undefined) {
     throw new RangeError(
       "fit: 'resume' is true, but there is no 'out' to continue from. Pass 'out', or a folder as 'resume'.",

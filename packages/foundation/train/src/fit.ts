@@ -8,7 +8,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ema } from '@tesserae/nn';
-import { random, tf, tree } from '@tesserae/tensor';
+import { random, tf, tree, withMesh } from '@tesserae/tensor';
 import { removeLeftovers, temporarySibling, WriteError, writeFileDurably } from './atomic-write.ts';
 import { EndlessReader, type OnDevice, upload } from './batch.ts';
 import { CheckpointError, findCheckpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.ts';
@@ -26,6 +26,7 @@ import { watchInterrupt } from './interrupt.ts';
 import { JsonlLog } from './logs/jsonl.ts';
 import { TensorBoardWriter } from './logs/tensorboard.ts';
 import { formatProgress, progressTarget, type ProgressTarget } from './progress.ts';
+import { StateLayout } from './sharding.ts';
 import { TrainStep } from './train-step.ts';
 
 /** Steps whose figures may wait on the device. */
@@ -52,12 +53,15 @@ const MAX_WAITING = 64;
  * });
  */
 export async function fit<B>(options: FitOptions<B>): Promise<FitResult> {
-  const run = await Run.start(options);
-  try {
-    return await run.train();
-  } finally {
-    await run.close();
-  }
+  const train = async (): Promise<FitResult> => {
+    const run = await Run.start(options);
+    try {
+      return await run.train();
+    } finally {
+      await run.close();
+    }
+  };
+  return options.mesh === undefined ? train() : withMesh(options.mesh, train);
 }
 
 /** One call of `fit`. */
@@ -71,6 +75,7 @@ class Run<B> {
   readonly #step: TrainStep<OnDevice<B>>;
   readonly #window: FigureWindow = new FigureWindow();
   readonly #reader: EndlessReader<B>;
+  readonly #layout: StateLayout | undefined;
   readonly #history: HistoryEntry[] = [];
   #jsonl: JsonlLog | undefined;
   #board: TensorBoardWriter | undefined;
@@ -96,6 +101,8 @@ class Run<B> {
     const parameters = model.parameters();
     if (Object.keys(optimizer.state()).length === 0) optimizer.init(parameters);
     if (this.#ema && Object.keys(this.#ema.state()).length === 0) this.#ema.init(parameters);
+    const { mesh, sharding = 'replicated' } = options;
+    this.#layout = mesh && new StateLayout(mesh, sharding, parameters);
     this.#step = new TrainStep({
       name: options.name ?? 'fit',
       model,
@@ -105,6 +112,7 @@ class Run<B> {
       seed,
       clip: options.clip,
       accumulate,
+      layout: this.#layout,
     });
   }
 
@@ -116,6 +124,7 @@ class Run<B> {
     const run = new Run(options);
     try {
       await run.#resume(resume);
+      run.#placeState();
       if (out !== undefined) {
         run.#jsonl = await JsonlLog.open(join(out, 'log.jsonl'), run.#done);
         run.#board = new TensorBoardWriter(out, run.#done);
@@ -125,6 +134,15 @@ class Run<B> {
       throw error;
     }
     return run;
+  }
+
+  /** Lays out what has its values by now. */
+  #placeState(): void {
+    const { model, optimizer } = this.#options;
+    const parameters = model.parameters();
+    for (const variables of [parameters, optimizer.state(), this.#ema?.state() ?? {}]) {
+      this.#layout?.place(variables, parameters);
+    }
   }
 
   async train(): Promise<FitResult> {

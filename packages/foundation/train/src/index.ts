@@ -2,6 +2,7 @@
 export { fit } from './fit.ts';
 export type { FitMoment, FitOptions, FitResult, HistoryEntry, Intervals } from './fit-options.ts';
 export type { Loss, LossContext, LossResult } from './train-step.ts';
+export type { Sharding, ShardingRule } from './sharding.ts';
 export { NonFiniteError } from './figures.ts';
 export { Evaluator, type EvaluatorConfig } from './evaluate.ts';
 export {
@@ -11,6 +12,7 @@ export {
   type OnDevice,
   type Positioned,
   type UploadedBatch,
+  type UploadOptions,
 } from './batch.ts';
 
 export {

@@ -7,6 +7,7 @@
 import { clipByGlobalNorm } from '@tesserae/nn';
 import type { Ema, Module, Optimizer, Parameters } from '@tesserae/nn';
 import { compile, random, tf, tree, valueAndGrad, withPrecision } from '@tesserae/tensor';
+import type { StateLayout } from './sharding.ts';
 
 /** What a loss is told. */
 export interface LossContext {
@@ -41,6 +42,8 @@ export interface TrainStepConfig<B> {
   readonly clip?: number | undefined;
   /** Number of batches whose gradients are averaged for one update. */
   readonly accumulate: number;
+  /** How the state lies on the mesh in use. */
+  readonly layout?: StateLayout | undefined;
 }
 
 /** The compiled step. Optimizer and averages must have been initialised. */
@@ -71,6 +74,7 @@ export class TrainStep<B> implements Disposable {
         tf.variable(tf.zeros(parameter.shape), false, `tesserae/gradient/${path}/${sums++}`);
       this.#sums.set(path, tf.tidy(() => ({ variable: zeros() })).variable);
     }
+    config.layout?.place(Object.fromEntries(this.#sums), this.#params);
     const part = compile((batch: B, step: tf.Scalar, index: tf.Scalar) => this.#part(batch, step, index), {
       name: `${name}/gradients`,
     });
@@ -154,15 +158,17 @@ export class TrainStep<B> implements Disposable {
   /** Figures `[loss, terms…]` and gradients of one batch. */
   #gradients(batch: B, key: random.Key, step: tf.Scalar): { figures: tf.Tensor1D; grads: Record<string, tf.Tensor> } {
     const [ambient, own] = random.split(key, 2) as [random.Key, random.Key];
-    const { value, aux, grads } = random.withKey(ambient, () =>
-      valueAndGrad(() => {
-        const { loss, terms = {} } = this.#config.loss(batch, { step, training: true, key: own });
-        return { loss, aux: { ...terms } };
-      }, this.#params),
-    );
-    const terms = aux as Record<string, tf.Scalar>;
+    const { layout } = this.#config;
+    const compute = (): ReturnType<typeof valueAndGrad<Record<string, tf.Scalar>>> =>
+      random.withKey(ambient, () =>
+        valueAndGrad(() => {
+          const { loss, terms = {} } = this.#config.loss(batch, { step, training: true, key: own });
+          return { loss, aux: { ...terms } };
+        }, this.#params),
+      );
+    const { value, aux: terms, grads } = layout ? layout.gathered(this.#params, compute) : compute();
     this.termNames = Object.keys(terms);
-    return { figures: stackScalars({ loss: value, ...terms }), grads };
+    return { figures: stackScalars({ loss: value, ...terms }), grads: layout?.scattered(grads) ?? grads };
   }
 
   /** Clips, updates, averages; appends the norms to the figures. */
