@@ -40,6 +40,8 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
   readonly hostFallbacks: Map<string, number> = new Map<string, number>();
   /** The trace that is running. */
   trace: Trace | undefined;
+  /** Whether kernels note the line that called them. */
+  locating = false;
   /** What programs run on; undefined for one device. */
   deviceMesh: DeviceMesh | undefined;
 

@@ -33,7 +33,7 @@ describe.skipIf(!(await xlaAvailable()))('errors', () => {
       kernelFunc: ({ inputs, backend }) => {
         const device = backend as unknown as XlaBackend;
         const node = operation('stablehlo.add', [device.nodeOf(inputs['x'] as tf.TensorInfo)], 'f32', [7]);
-        markOrigin([node], new Origin('Broken', device.trace !== undefined));
+        markOrigin([node], new Origin('Broken', device.locating));
         return device.output(node);
       },
     });

@@ -1,5 +1,8 @@
 /**
- * Where nodes come from: the TensorFlow.js kernel and, for nodes of a trace, the line that called it. Only errors ask.
+ * Where nodes come from: the TensorFlow.js kernel and, where it was asked for, the line that called it. Only errors ask.
+ *
+ * A call stack costs some 10 µs, more than all the rest of tracing an op, so none is taken at first: a function that XLA
+ * refuses is traced a second time with call stacks (traced-program.ts).
  */
 import type { Module } from './graph/write-module.ts';
 import type { Node } from './graph/node.ts';
@@ -10,10 +13,10 @@ export class Origin {
   readonly kernel: string;
   readonly #stack: { stack?: string } = {};
 
-  /** `traced` keeps the call stack, which costs microseconds: a trace runs once. */
-  constructor(kernel: string, traced: boolean) {
+  /** `located` keeps the call stack. */
+  constructor(kernel: string, located: boolean) {
     this.kernel = kernel;
-    if (!traced) return;
+    if (!located) return;
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 60;
     Error.captureStackTrace(this.#stack, Origin);
@@ -46,11 +49,16 @@ export function markOrigin(outputs: readonly Node[], origin: Origin): void {
   }
 }
 
+/** The node that a message of XLA is about, where it points into the module. */
+export function nodeInQuestion(error: unknown, module: Module): Node | undefined {
+  const position = error instanceof XlaError ? /(?:^|\s)-:(\d+):\d+: /.exec(error.detail) : null;
+  return position === null ? undefined : module.nodeAt(Number(position[1]));
+}
+
 /** The error with the kernel that XLA's message is about, where the message points into the module. */
 export function explained(error: unknown, operation: string, module: Module): Error {
   if (!(error instanceof XlaError)) return error instanceof Error ? error : new Error(String(error));
-  const position = /(?:^|\s)-:(\d+):\d+: /.exec(error.detail);
-  const origin = position === null ? undefined : module.nodeAt(Number(position[1]))?.origin;
+  const origin = nodeInQuestion(error, module)?.origin;
   const about = origin instanceof Origin ? `${error.detail} (in ${origin.toString()})` : error.detail;
   return new XlaError(operation, about);
 }

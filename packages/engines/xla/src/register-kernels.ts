@@ -41,7 +41,7 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
     if ('tensors' in lowered) return lowered.tensors;
     let nodes = lowered instanceof Node ? [lowered] : lowered;
     if (half?.round === true) nodes = nodes.map(rounded);
-    markOrigin(nodes, new Origin(kernelName, device.trace !== undefined));
+    markOrigin(nodes, new Origin(kernelName, device.locating));
     const infos = nodes.map((node) => device.output(node));
     return lowered instanceof Node ? (infos[0] as tf.TensorInfo) : infos;
   };

@@ -13,7 +13,7 @@ import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { BufferType } from './pjrt/element-type.ts';
-import { explained } from './origin.ts';
+import { explained, nodeInQuestion } from './origin.ts';
 import { moveBuffer } from './sharding/move-buffer.ts';
 import type { Placement } from './sharding/placement.ts';
 import { Trace } from './trace.ts';
@@ -37,6 +37,9 @@ interface Specialization<R> {
   /** Variables were made in the trace: the next call must trace again, when they exist. */
   readonly once: boolean;
 }
+
+/** XLA refused one op of a program; internal, since the second trace throws what the caller sees. */
+class RefusedOpError extends Error {}
 
 /** See the file header. */
 export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
@@ -70,7 +73,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const key = this.#signature(args);
     let specialization = this.#specializations.get(key);
     if (specialization === undefined) {
-      specialization = this.#traceCall(args, leaves);
+      specialization = this.#traced(args, leaves);
       if (!specialization.once) this.#specializations.set(key, specialization);
       else {
         const result = this.#run(specialization, leaves);
@@ -131,6 +134,22 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       this.#identities.set(value, identity);
     }
     return identity;
+  }
+
+  /** Traces; if XLA refuses an op, once more, so that the error names the line that called it. */
+  #traced(args: A, leaves: readonly tf.Tensor[]): Specialization<R> {
+    try {
+      return this.#traceCall(args, leaves);
+    } catch (error) {
+      if (!(error instanceof RefusedOpError)) throw error;
+      this.#traces--;
+      this.#backend.locating = true;
+      try {
+        return this.#traceCall(args, leaves);
+      } finally {
+        this.#backend.locating = false;
+      }
+    }
   }
 
   #traceCall(args: A, leaves: readonly tf.Tensor[]): Specialization<R> {
@@ -256,7 +275,9 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     try {
       executable = this.#backend.programs.compile(module.text, module.arguments.length, types, mesh);
     } catch (error) {
-      throw explained(error, `compiling '${this.#name}'`, module);
+      const explanation = explained(error, `compiling '${this.#name}'`, module);
+      const retry = !this.#backend.locating && nodeInQuestion(error, module) !== undefined;
+      throw retry ? new RefusedOpError(explanation.message) : explanation;
     }
     const flattened = tree.flatten(result);
     return {
