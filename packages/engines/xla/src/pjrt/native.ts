@@ -25,6 +25,18 @@ export function openLibrary(path: string, symbol: string): Address {
   return get();
 }
 
+/** A function of a library that is loaded already, such as the C library; types are koffi's names. */
+export function cFunction(
+  library: string,
+  name: string,
+  result: string,
+  parameters: readonly string[],
+): (...args: unknown[]) => unknown {
+  const handle = koffi.load(library);
+  opened.push(handle);
+  return handle.func(name, result, [...parameters]) as (...args: unknown[]) => unknown;
+}
+
 /** Opens a library for the symbols that others need from it. */
 export function preloadLibrary(path: string): void {
   opened.push(koffi.load(path, { global: true }));

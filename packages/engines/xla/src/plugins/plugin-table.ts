@@ -80,10 +80,10 @@ export const PLUGINS: Readonly<Record<PluginName, PluginPin>> = {
     name: 'cpu',
     platform: 'cpu',
     builds: [
+      // PJRT API 0.115. Newer and faster: it can run programs on the calling thread, and sums over products are quick.
+      { version: lammps.version, library: 'lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so', wheels: [lammps] },
       // An unmodified upstream build, PJRT API 0.106.
       { version: fastatomstruct.version, library: 'fastatomstruct_xla_cpu/libpjrt_cpu.so', wheels: [fastatomstruct] },
-      // PJRT API 0.115.
-      { version: lammps.version, library: 'lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so', wheels: [lammps] },
     ],
   },
   cuda13: {
