@@ -119,7 +119,12 @@ export default tseslint.config(
         {
           enforceBuildableLibDependency: false,
           // The command loads the engine, which opens native code, only for `doctor`; its plugin manager is plain code.
-          checkDynamicDependenciesExceptions: ['@tesserae/xla', '@tesserae/xla/plugins'],
+          checkDynamicDependenciesExceptions: [
+            '@tesserae/xla',
+            '@tesserae/xla/plugins',
+            '@tesserae/tensorflow',
+            '@tesserae/tensorflow/install',
+          ],
           // Each workspace's tsdown and vitest configuration extends the shared one at the root.
           allow: ['^(\\.\\./)+(vitest|tsdown)\\.shared\\.ts$'],
           depConstraints: [...roles, ...layers],

@@ -28,7 +28,7 @@ test.each([
   [['--help'], 'engine'],
   [['engine', '--help'], 'install'],
   [['engine', 'install', '--help'], 'cuda13'],
-  [['engine', 'list', '-h'], 'List the plugins'],
+  [['engine', 'list', '-h'], 'List the engines'],
   [['doctor', '--help'], 'devices'],
 ])('%j prints help to standard output and succeeds', async (words, text) => {
   expect(await run(words, terminal)).toBe(0);
@@ -44,11 +44,12 @@ test('no command prints help and is a usage error', async () => {
 test.each([
   [['enjine'], "Unknown command 'enjine' for `tesserae`. Known: engine, doctor."],
   [['engine', 'instal'], "Unknown command 'instal' for `tesserae engine`. Known: install, list, cache."],
-  [['engine', 'install', 'tpu'], "Unknown engine plugin 'tpu'. Known: cpu, cuda13, cuda12."],
+  [['engine', 'install', 'tpu'], "Unknown engine plugin 'tpu'. Known: cpu, cuda13, cuda12, tensorflow."],
   [['engine', 'install', 'toString'], "Unknown engine plugin 'toString'."],
   [['engine', 'install', 'cpu', 'now'], "takes no 'now'"],
   [['engine', 'cache', 'clear'], "`tesserae engine cache` takes no 'clear'."],
   [['engine', 'cache', '--clean'], "Unknown option '--clean' for `tesserae engine cache`."],
+  [['engine', 'install', 'cpu', '--gpu'], '--gpu goes with tensorflow'],
   [['engine', 'list', '--al'], "Unknown option '--al' for `tesserae engine list`."],
 ])('%j is a usage error that says what is known', async (words, text) => {
   expect(await run(words, terminal)).toBe(2);
@@ -64,8 +65,9 @@ test('--version prints the version', async () => {
 
 test('engine list names every plugin and how to get it', async () => {
   expect(await run(['engine', 'list'], terminal)).toBe(0);
-  expect(out).toHaveLength(3);
+  expect(out).toHaveLength(5);
   expect(out[0]).toMatch(/^cpu +not installed \(\d+ MB\): tesserae engine install cpu$/);
+  expect(out[4]).toMatch(/^tensorflow --gpu +not installed \(\d+ MB\): tesserae engine install tensorflow --gpu$/);
 });
 
 test('engine cache counts the compiled programs and clears them', async () => {
@@ -94,6 +96,37 @@ test('an installation that cannot reach an index fails with the remedy', async (
   }
   expect(err.at(-1)).toContain('127.0.0.1:9 cannot be reached');
   expect(err.at(-1)).toContain('run the command again');
+});
+
+test('the TensorFlow engine without a compiler ends with the line that installs one', async () => {
+  const before = process.env['CXX'];
+  process.env['CXX'] = '/nowhere/g++';
+  try {
+    expect(await run(['engine', 'install', 'tensorflow', '--gpu'], terminal)).toBe(1);
+  } finally {
+    if (before === undefined) delete process.env['CXX'];
+    else process.env['CXX'] = before;
+  }
+  expect(err).toEqual([expect.stringContaining('CXX names, /nowhere/g++, does not run')]);
+});
+
+const tensorflow = (available: boolean): EngineProvider => ({
+  family: 'tensorflow',
+  names: ['tensorflow'],
+  probe: () =>
+    Promise.resolve(
+      available
+        ? { available: true, detail: 'TensorFlow 2.21.0 on the CPU' }
+        : { available: false, reason: 'no TensorFlow', remedy: 'compile it' },
+    ),
+  start: () => Promise.reject(new Error('not started by doctor')),
+});
+
+test('the TensorFlow engine is a choice: doctor shows it, misses nothing without it, and it is no XLA', async () => {
+  expect(await doctor([provider(true), tensorflow(false)], terminal, describe)).toBe(0);
+  expect(out.join('\n')).toContain('tensorflow   not available: no TensorFlow');
+  expect(out.at(-1)).toBe('Nothing is missing.');
+  expect(await doctor([provider(false), tensorflow(true)], terminal, describe)).toBe(1);
 });
 
 function provider(available: boolean): EngineProvider {

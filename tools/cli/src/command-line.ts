@@ -55,12 +55,22 @@ export async function run(words: readonly string[], terminal: Terminal = process
 
 function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand {
   const install = defineCommand({
-    meta: { name: 'install', description: 'Download a PJRT plugin, verify it and unpack it into the per-user cache' },
-    args: { name: { type: 'positional', default: 'cpu', description: 'cpu, cuda13 or cuda12' } },
-    run: ({ args }) => engineInstall(args.name, terminal),
+    meta: {
+      name: 'install',
+      description: "Download an engine's native part, verify it and put it into the per-user cache",
+    },
+    args: {
+      name: {
+        type: 'positional',
+        default: 'cpu',
+        description: 'cpu, cuda13 or cuda12 (XLA), or tensorflow (needs g++)',
+      },
+      gpu: { type: 'boolean', default: false, description: 'with tensorflow: the build for NVIDIA cards' },
+    },
+    run: ({ args }) => engineInstall(args.name, terminal, { gpu: args.gpu }),
   });
   const list = defineCommand({
-    meta: { name: 'list', description: 'List the plugins that can be installed, and those that are' },
+    meta: { name: 'list', description: 'List the engines that can be installed, and those that are' },
     run: () => engineList(terminal),
   });
   const cache = defineCommand({
@@ -69,14 +79,15 @@ function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand 
     run: ({ args }) => engineCache(args.clear === true, terminal),
   });
   const engine = defineCommand({
-    meta: { name: 'engine', description: 'Install and list engine plugins; see and clear compiled programs' },
+    meta: { name: 'engine', description: 'Install and list engines; see and clear compiled programs' },
     subCommands: { install, list, cache },
   });
   const examine = defineCommand({
     meta: { name: 'doctor', description: 'Show engines, plugins and devices, and what fixes what is missing' },
     run: async () => {
       const { xla } = await import('@tesserae/xla');
-      exit(await doctor([xla], terminal, devices));
+      const { tensorflow } = await import('@tesserae/tensorflow');
+      exit(await doctor([xla, tensorflow], terminal, devices));
     },
   });
   return defineCommand({

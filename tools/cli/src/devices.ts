@@ -1,4 +1,4 @@
-/** Starts an XLA engine to see what it drives, which a probe does not. */
+/** Starts an engine to see what it drives, which a probe does not. */
 import type { EngineProvider } from '@tesserae/tensor';
 
 /**
@@ -11,7 +11,10 @@ import type { EngineProvider } from '@tesserae/tensor';
 export async function devices(provider: EngineProvider, name: string): Promise<string> {
   const { XlaBackend } = await import('@tesserae/xla');
   const backend = await provider.start(name);
-  if (!(backend instanceof XlaBackend)) return 'started';
+  if (!(backend instanceof XlaBackend)) {
+    const probe = await provider.probe(name);
+    return probe.available ? probe.detail : 'started';
+  }
   const { apiVersion, deviceCount, deviceKind, platformVersion } = backend.client;
   backend.dispose();
   const version = platformVersion.split('\n')[0]?.trim() ?? '';

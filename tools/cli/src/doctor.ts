@@ -50,17 +50,19 @@ export async function doctor(
         );
         if (typeof works === 'string') {
           terminal.out(works);
-          xlaWorks = true;
+          if (provider.family === 'xla') xlaWorks = true;
         } else {
           terminal.out(
             row(name, `found, but does not start: ${works instanceof Error ? works.message : String(works)}`),
           );
-          fixes.push(`Remove the plugin's folder and install it again, or unset TESSERAE_PJRT_PLUGIN.`);
+          if (provider.family === 'xla') {
+            fixes.push(`Remove the plugin's folder and install it again, or unset TESSERAE_PJRT_PLUGIN.`);
+          }
         }
         continue;
       }
       terminal.out(row(name, `not available: ${probe.reason}`));
-      // A machine without an NVIDIA card lacks nothing.
+      // A machine without an NVIDIA card lacks nothing, nor does one without the TensorFlow engine, which is a choice.
       if (name.endsWith(':cpu')) fixes.push(probe.remedy);
       else terminal.out(row('', `if it should be: ${probe.remedy}`));
     }

@@ -1,21 +1,36 @@
-/** `tesserae engine list`: the plugins that can be installed, and which of them are. */
+/** `tesserae engine list`: the engines whose native part can be installed, and those that are. */
+import { downloadBytes, listTensorflow } from '@tesserae/tensorflow/install';
 import { listPlugins, PLUGINS } from '@tesserae/xla/plugins';
 import type { Terminal } from './terminal.ts';
 
-/** Prints one line for each installable plugin and each installed one of another version. */
+/** Prints one line for each installable build and each installed one of another version. */
 export async function engineList(terminal: Terminal): Promise<void> {
-  const installed = await listPlugins();
+  const plugins = await listPlugins();
   for (const pin of Object.values(PLUGINS)) {
-    const mine = installed.filter((plugin) => plugin.name === pin.name);
+    const mine = plugins.filter((plugin) => plugin.name === pin.name);
     const size = (pin.builds[0]?.wheels ?? []).reduce((sum, wheel) => sum + wheel.bytes, 0);
-    if (mine.length === 0) {
-      terminal.out(
-        `${pin.name.padEnd(8)} not installed (${Math.round(size / 1e6)} MB): tesserae engine install ${pin.name}`,
-      );
-    }
-    for (const plugin of mine) {
-      const note = plugin.current ? '' : ' (another version than this release pins)';
-      terminal.out(`${pin.name.padEnd(8)} ${plugin.version}${note}  ${plugin.path}`);
-    }
+    print(terminal, pin.name, pin.name, size, mine);
+  }
+  const builds = await listTensorflow();
+  for (const device of ['cpu', 'gpu'] as const) {
+    const mine = builds.filter((build) => build.device === device).map((build) => ({ ...build, path: build.folder }));
+    const words = device === 'gpu' ? 'tensorflow --gpu' : 'tensorflow';
+    print(terminal, words, words, downloadBytes(device), mine);
+  }
+}
+
+interface Entry {
+  readonly version: string;
+  readonly path: string;
+  readonly current: boolean;
+}
+
+function print(terminal: Terminal, label: string, install: string, bytes: number, installed: readonly Entry[]): void {
+  const start = label.padEnd(16);
+  if (installed.length === 0) {
+    terminal.out(`${start} not installed (${Math.round(bytes / 1e6)} MB): tesserae engine install ${install}`);
+  }
+  for (const { version, path, current } of installed) {
+    terminal.out(`${start} ${version}${current ? '' : ' (another version than this release pins)'}  ${path}`);
   }
 }

@@ -11,4 +11,5 @@ export {
 export { CUDA12_WHEELS } from './cuda12-wheels.ts';
 export { configuredIndex, indexAt, type PackageIndex } from './package-index.ts';
 export type { RequestSettings } from './index-request.ts';
+export { fetchNpmPackage, type NpmPin } from './npm-package.ts';
 export { wheelPin, type WheelPin } from './wheel-pin.ts';

@@ -7,10 +7,11 @@
  */
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry } from 'yauzl';
 import { PluginIntegrityError } from './errors.ts';
+import { memberPath } from './member-path.ts';
 
 /** Limits of what a wheel may unpack to. */
 export interface UnpackLimits {
@@ -53,9 +54,8 @@ export async function unpackWheel(
       if (--members < 0) throw refuse('it has too many members');
       const name = entry.fileName;
       if (name.endsWith('/') || !wanted(name)) continue;
-      const target = resolve(root, name);
-      // eslint-disable-next-line no-control-regex -- control characters are what is refused
-      if (!target.startsWith(root + sep) || name.startsWith('/') || /[\u0000-\u001f\\]|(^|\/)\.\.?(\/|$)/.test(name)) {
+      const target = memberPath(root, name);
+      if (target === undefined) {
         throw refuse(`its member ${JSON.stringify(name)} would leave the folder`);
       }
       if (names.has(name)) throw refuse(`it has two members ${JSON.stringify(name)}`);

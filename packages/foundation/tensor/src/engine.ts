@@ -34,7 +34,7 @@ export interface UseEngineOptions {
 const builtIn: readonly EngineProvider[] = [wasm, cpu];
 
 /** Packages that bring engines, for the remedy of an unknown name. */
-const packageOf: Readonly<Record<string, string>> = { xla: '@tesserae/xla' };
+const packageOf: Readonly<Record<string, string>> = { xla: '@tesserae/xla', tensorflow: '@tesserae/tensorflow' };
 
 /** Lines that `auto` has printed, so that it says each thing once. */
 const said = new Set<string>();
@@ -102,11 +102,12 @@ export async function useEngine(
   const candidates = auto ? all : all.filter(({ engine, family }) => engine === name || family === name);
   if (candidates.length === 0) {
     const known = ['auto', ...all.map(({ engine }) => engine)];
-    const from = packageOf[name.split(':')[0] ?? ''];
+    const family = name.split(':')[0] ?? '';
+    const from = packageOf[family];
     const remedy =
       from === undefined
         ? 'Use one of these, or pass the provider that brings it as second argument.'
-        : `Pass its provider: useEngine('${name}', [xla]) with \`xla\` from ${from}.`;
+        : `Pass its provider: useEngine('${name}', [${family}]) with \`${family}\` from ${from}.`;
     throw new UnknownEngineError(name, known, remedy);
   }
 
