@@ -105,7 +105,9 @@ class JaxContext:
         return jax.device_put(values, self.device)
 
     def finish(self, result):
-        result.block_until_ready()
+        import jax
+
+        jax.block_until_ready(result)
 
     def values(self, result):
         import jax.numpy as jnp

@@ -68,7 +68,8 @@ def serve(task, answer):
                 for _ in range(request["checks"]):
                     result = step()
                     context.finish(result)
-                    values.append(sample(context.values(result)))
+                    parts = result if isinstance(result, (list, tuple)) else [result]
+                    values.append([value for part in parts for value in sample(context.values(part))])
                 answer({"values": values, "seconds": time.perf_counter() - begin, "version": context.version()})
             elif request["do"] == "time":
                 answer({"times": timed(step, context.finish, request["seconds"], request["calls"])})

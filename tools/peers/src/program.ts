@@ -6,6 +6,9 @@
  */
 import type { tf } from '@tesserae/tensor';
 
+/** A tensor, or several whose last one is done when all are. */
+export type Result = tf.Tensor | readonly tf.Tensor[];
+
 /** Where a comparison runs. */
 export type Device = 'cpu' | 'gpu';
 
@@ -26,14 +29,16 @@ export interface Case {
   readonly tolerance: number;
   /** Default `values`. */
   readonly compare?: 'values' | 'indices';
+  /** Operations in one call: the time is given per operation. Default 1. */
+  readonly operations?: number;
   /** Things that one call makes, for a rate beside the time. */
   readonly makes?: { readonly count: number; readonly unit: string };
 }
 
 /** A program that is ready to run. */
 export interface Built {
-  /** One call. Returns what the caller waits for and disposes: a training step's loss, a result. */
-  step(): tf.Tensor | Promise<tf.Tensor>;
+  /** One call. Returns what the caller compares, waits for and disposes: a training step's loss, a result. */
+  step(): Result | Promise<Result>;
 }
 
 /** A program: one file in `programs`, one line in `programs.ts`. */

@@ -7,4 +7,9 @@ export const programs: readonly ProgramEntry[] = [
   { name: 'conv-step', load: () => import('./programs/conv-step.ts') },
   { name: 'nearest-code', load: () => import('./programs/nearest-code.ts') },
   { name: 'gpt-step', load: () => import('./programs/gpt-step.ts') },
+  { name: 'attention', load: () => import('./programs/attention.ts') },
+  { name: 'linear-cross-entropy', load: () => import('./programs/linear-cross-entropy.ts') },
+  { name: 'fft-conv', load: () => import('./programs/fft-conv.ts') },
+  { name: 'associative-scan', load: () => import('./programs/associative-scan.ts') },
+  { name: 'tiny-op', load: () => import('./programs/tiny-op.ts') },
 ];

@@ -29,7 +29,7 @@ export interface CaseOptions {
 
 /** What came of a peer in a case. */
 export interface PeerResult {
-  /** Milliseconds of a call: the median of its turns. Undefined if it has none. */
+  /** Milliseconds of a call (or of one of its operations): the median of its turns. Undefined if it has none. */
   readonly median?: number;
   /** The turns. */
   readonly turns?: readonly number[];
@@ -150,7 +150,8 @@ async function timeInRounds(row: Case, entrants: readonly Entrant[], options: Ca
       if (slow && round > 0 && round < rounds - 1) continue;
       options.progress(`${row.id}: round ${round + 1} of ${rounds}, ${entrant.peer.name}`);
       try {
-        entrant.turns.push(median(await entrant.worker.time(turnSeconds, entrant.calls, limitSeconds)));
+        const times = await entrant.worker.time(turnSeconds, entrant.calls, limitSeconds);
+        entrant.turns.push(median(times) / (row.operations ?? 1));
       } catch (error) {
         signal.throwIfAborted();
         entrant.result = { ...entrant.result, error: error instanceof Error ? error.message : String(error) };

@@ -22,7 +22,7 @@ export type Request =
 
 /** Answer to `build`. */
 export interface BuildAnswer {
-  /** For each call at most 4,096 values of its result, evenly spread. */
+  /** For each call at most 4,096 values of each tensor of its result, evenly spread. */
   readonly values: readonly (readonly number[])[];
   /** From the start of the build to the end of the last of these calls. */
   readonly seconds: number;

@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { EngineUnavailableError, tf, tree, useEngine } from '@tesserae/tensor';
 import { xla } from '@tesserae/xla';
-import type { Built, ProgramEntry } from '../program.ts';
+import type { Built, ProgramEntry, Result } from '../program.ts';
 import { MissingError, type Answer, type BuildAnswer, type Request, type Task, type TimeAnswer } from './protocol.ts';
 
 /** Values of a result that are compared at most. */
@@ -49,12 +49,20 @@ async function build(task: Task, programs: readonly ProgramEntry[]): Promise<{ p
   return { program: await program.build(task.params), version: `${name} (${detail})` };
 }
 
-/** Values of a result, evenly spread in the order of memory. Disposes it. */
-async function firstValues(result: tf.Tensor): Promise<number[]> {
-  const values = await result.data();
-  result.dispose();
-  const count = Math.min(sampled, values.length);
-  return Array.from({ length: count }, (_, i) => Number(values[Math.floor((i * values.length) / count)]));
+/** Values of each tensor of a result, evenly spread in the order of memory. Disposes them. */
+async function firstValues(result: Result): Promise<number[]> {
+  const all: number[] = [];
+  for (const tensor of listOf(result)) {
+    const values = await tensor.data();
+    const count = Math.min(sampled, values.length);
+    for (let i = 0; i < count; i++) all.push(Number(values[Math.floor((i * values.length) / count)]));
+  }
+  tree.dispose(result);
+  return all;
+}
+
+function listOf(result: Result): readonly tf.Tensor[] {
+  return result instanceof tf.Tensor ? [result] : result;
 }
 
 /** Milliseconds of a call: the mean of each batch of `calls`, until the time is over. */
@@ -70,9 +78,10 @@ async function timed(program: Built, seconds: number, calls: number): Promise<nu
   return times;
 }
 
-/** Waits for a result by reading one number of it. */
-async function finish(result: tf.Tensor): Promise<void> {
-  const one = result.size === 1 ? result : tf.tidy(() => tf.slice(tf.reshape(result, [result.size]), 0, 1));
+/** Waits for a result by reading one number of its last tensor. Disposes it. */
+async function finish(result: Result): Promise<void> {
+  const last = listOf(result).at(-1) as tf.Tensor;
+  const one = last.size === 1 ? last : tf.tidy(() => tf.slice(tf.reshape(last, [last.size]), 0, 1));
   await one.data();
   tree.dispose([one, result]);
 }
