@@ -27,6 +27,7 @@ import {
 } from '../graph/hlo.ts';
 import { whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
+import { attentionGradientOf, attentionOf } from '../triton/for-call.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import {
   foldKeys,
@@ -195,6 +196,8 @@ function read(call: KernelCall): { sizes: AttentionSizes; mask: Node | undefined
 /** See the file header. */
 export const attentions: Lowerings = {
   FlashAttention: (call) => {
+    const own = attentionOf(call);
+    if (own !== undefined) return own;
     const { sizes, mask } = read(call);
     const tiling = tilingOf(sizes, call.backend.client.platform);
     const query = foldQueries(call.node('query'), sizes);
@@ -210,6 +213,8 @@ export const attentions: Lowerings = {
     ];
   },
   FlashAttentionGrad: (call) => {
+    const own = attentionGradientOf(call);
+    if (own !== undefined) return own;
     const { sizes, mask } = read(call);
     return attentionGradient(call, sizes, mask);
   },

@@ -9,6 +9,7 @@
  * 8192 x 64 among 8192 codes on two cores, in ms: 375 at once (the product and its minimum alone: 75), 77 in tiles of
  * 4 MB, 65 with blocks of 32. 4096 x 16 among 512: 2.6, 2.2 and 1.4.
  */
+import { currentPrecision } from '@tesserae/tensor';
 import { applyScalar, broadcastTo, reduceKeeping } from '../graph/broadcast.ts';
 import {
   add,
@@ -29,6 +30,8 @@ import {
 } from '../graph/hlo.ts';
 import { whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
+import { kernelPlatform } from '../triton/kernel-platform.ts';
+import { nearestCode as nearestCodeKernelCall, nearestCodeFits } from '../triton/nearest-code.ts';
 import type { Lowerings } from './kernel.ts';
 
 /** Elements of a tile of distances: a good part of the cache, or what a GPU fills itself with. */
@@ -99,10 +102,11 @@ function nearestCode(x: Node, codebook: Node, limit: number): Node {
 
 /** See the file header. */
 export const nearestCodes: Lowerings = {
-  NearestCode: (call) =>
-    nearestCode(
-      convert(call.node('x'), 'f32'),
-      convert(call.node('codebook'), 'f32'),
-      call.backend.client.platform === 'cpu' ? tileElements.cpu : tileElements.device,
-    ),
+  NearestCode: (call) => {
+    const [x, codebook] = [convert(call.node('x'), 'f32'), convert(call.node('codebook'), 'f32')];
+    // On CUDA a kernel of our own, 8 times as fast: triton/nearest-code.ts.
+    if (nearestCodeFits(kernelPlatform(call.backend), x, codebook))
+      return nearestCodeKernelCall(x, codebook, currentPrecision());
+    return nearestCode(x, codebook, call.backend.client.platform === 'cpu' ? tileElements.cpu : tileElements.device);
+  },
 };

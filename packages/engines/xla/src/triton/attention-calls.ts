@@ -56,6 +56,9 @@ function shapeOf({ query, key, value, mask }: AttentionInputs, { causal, scale }
   return { ...shape, mask: [...rank, ...mask.shape] };
 }
 
+/** With fewer queries than half a tile (decoding), plain products are faster. */
+const leastQueries = 16;
+
 /** Whether the kernels take the call: CUDA, widths up to 128, no query before the first key, sizes that i32 can count. */
 export function attentionFits(platform: string, inputs: AttentionInputs, attributes: AttentionAttributes): boolean {
   const { query, key, value, mask } = inputs;
@@ -66,6 +69,7 @@ export function attentionFits(platform: string, inputs: AttentionInputs, attribu
   const { batch, heads, groups, queries, keys, dim, valueDim } = shapeOf(inputs, attributes);
   return (
     heads % groups === 0 &&
+    queries >= leastQueries &&
     dim <= 128 &&
     valueDim <= 128 &&
     batch * heads <= 65_535 &&

@@ -79,13 +79,14 @@ test('a query that sees no key gives 0, and no gradient', () => {
 
 test('fits', () => {
   const f32 = (...shape: number[]): Node => new Node('f32', shape);
-  const inputs = { query: f32(2, 4, 9, 64), key: f32(2, 2, 9, 64), value: f32(2, 2, 9, 32) };
+  const inputs = { query: f32(2, 4, 19, 64), key: f32(2, 2, 19, 64), value: f32(2, 2, 19, 32) };
   const causal = { causal: true, scale: 1 };
   expect(attentionFits('cuda', inputs, causal)).toBe(true);
   expect(attentionFits('cpu', inputs, causal)).toBe(false);
-  expect(attentionFits('cuda', { ...inputs, query: f32(2, 4, 10, 64) }, causal)).toBe(false); // more queries than keys
-  expect(attentionFits('cuda', { ...inputs, query: f32(2, 4, 10, 64) }, { causal: false, scale: 1 })).toBe(true);
-  expect(attentionFits('cuda', { ...inputs, value: f32(2, 2, 9, 256) }, causal)).toBe(false);
-  expect(attentionFits('cuda', { ...inputs, query: f32(2, 3, 9, 64) }, causal)).toBe(false);
-  expect(attentionFits('cuda', { ...inputs, mask: new Node('i32', [9, 9]) }, causal)).toBe(false);
+  expect(attentionFits('cuda', { ...inputs, query: f32(2, 4, 20, 64) }, causal)).toBe(false); // more queries than keys
+  expect(attentionFits('cuda', { ...inputs, query: f32(2, 4, 20, 64) }, { causal: false, scale: 1 })).toBe(true);
+  expect(attentionFits('cuda', { ...inputs, value: f32(2, 2, 19, 256) }, causal)).toBe(false);
+  expect(attentionFits('cuda', { ...inputs, query: f32(2, 3, 19, 64) }, causal)).toBe(false);
+  expect(attentionFits('cuda', { ...inputs, query: f32(2, 4, 1, 64) }, causal)).toBe(false); // decoding
+  expect(attentionFits('cuda', { ...inputs, mask: new Node('i32', [19, 19]) }, causal)).toBe(false);
 });

@@ -3,7 +3,11 @@ import { expectClose } from '@tesserae/tensor/testing';
 import { describe, expect, test } from 'vitest';
 import { Node } from '../graph/node.ts';
 import { linearCrossEntropyKernel, logitGradientKernel } from './linear-cross-entropy.ts';
-import { linearCrossEntropy, linearCrossEntropyFits, linearCrossEntropyGradient } from './linear-cross-entropy-calls.ts';
+import {
+  linearCrossEntropy,
+  linearCrossEntropyFits,
+  linearCrossEntropyGradient,
+} from './linear-cross-entropy-calls.ts';
 import { crossEntropy, crossEntropyFits, crossEntropyKernel } from './softmax-cross-entropy.ts';
 import { interpret } from './testing/interpret.ts';
 
@@ -31,7 +35,11 @@ test.each([
     logSumExpOf([...logits.subarray(i * words, (i + 1) * words)]),
   );
   expectClose(logSumExp, expected, close);
-  expectClose(loss, expected.map((x, i) => x - (logits[i * words + i] as number)), close);
+  expectClose(
+    loss,
+    expected.map((x, i) => x - (logits[i * words + i] as number)),
+    close,
+  );
 });
 
 describe.each([true, false])('cross entropy of a linear layer, bias: %s', (withBias) => {
@@ -39,7 +47,8 @@ describe.each([true, false])('cross entropy of a linear layer, bias: %s', (withB
   const shape = { rows, width, vocabulary, bias: withBias };
   const tiling = { rows: 16, columns: 16, inner: 16, warps: 1, stages: 1 };
   // Of few bits, so that bfloat16 and tf32 hold them exactly.
-  const coarse = (count: number, seed: number): Float32Array => numbers(count, seed).map((x) => Math.round(16 * x) / 16);
+  const coarse = (count: number, seed: number): Float32Array =>
+    numbers(count, seed).map((x) => Math.round(16 * x) / 16);
   const [features, weight] = [coarse(rows * width, 1), coarse(vocabulary * width, 2)];
   const bias = withBias ? [numbers(vocabulary, 3)] : [];
   const labels = Int32Array.from({ length: rows }, (_, i) => (i * 7) % vocabulary);
@@ -54,7 +63,11 @@ describe.each([true, false])('cross entropy of a linear layer, bias: %s', (withB
 
   test('forward', () => {
     const share = 32;
-    const [maxima, sums, hits] = [0, 0, 0].map(() => new Float32Array(2 * rows)) as [Float32Array, Float32Array, Float32Array];
+    const [maxima, sums, hits] = [0, 0, 0].map(() => new Float32Array(2 * rows)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
     const kernel = linearCrossEntropyKernel(shape, tiling, share, 'bfloat16');
     interpret(kernel, [2, 2, 1], [features, weight, ...bias, labels, maxima, sums, hits]);
     const at = (pair: Float32Array, i: number): [number, number] => [pair[i] as number, pair[rows + i] as number];
@@ -64,7 +77,11 @@ describe.each([true, false])('cross entropy of a linear layer, bias: %s', (withB
     });
     expectClose(found, logSumExp, close);
     const hit = Float32Array.from({ length: rows }, (_, i) => Math.LN2 * (at(hits, i)[0] + at(hits, i)[1]));
-    expectClose(hit, Float32Array.from(logits, (row, i) => row[labels[i] as number] as number), close);
+    expectClose(
+      hit,
+      Float32Array.from(logits, (row, i) => row[labels[i] as number] as number),
+      close,
+    );
   });
 
   test('gradient of a chunk', () => {

@@ -1,7 +1,20 @@
 /** The cross entropy of a linear layer as functions of nodes, with the contract of `LinearCrossEntropy` and its gradient. */
 import type { Precision } from '@tesserae/tensor';
 import { applyScalar, broadcastTo } from '../graph/broadcast.ts';
-import { add, concatenate, constant, convert, dotGeneral, multiply, pad, reduce, slice, subtract, transpose, unary } from '../graph/hlo.ts';
+import {
+  add,
+  concatenate,
+  constant,
+  convert,
+  dotGeneral,
+  multiply,
+  pad,
+  reduce,
+  slice,
+  subtract,
+  transpose,
+  unary,
+} from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import { blocksOf, tritonCall } from './custom-call.ts';
 import { halfPair } from './half-pairs.ts';
@@ -85,7 +98,12 @@ export function linearCrossEntropy(
   const [maxima, sums, hits] = tritonCall(launch, operands, [result, result, result]) as [Node, Node, Node];
   const highest = reduce('maximum', maxima, -Infinity, [0]); // [N]
   const relative = subtract(maxima, broadcastTo(highest, maxima.shape));
-  const total = reduce('add', multiply(sums, unary('exponential', applyScalar('multiply', relative, Math.LN2))), 0, [0]);
+  const total = reduce(
+    'add',
+    multiply(sums, unary('exponential', applyScalar('multiply', relative, Math.LN2))),
+    0,
+    [0],
+  );
   const logSumExp = add(applyScalar('multiply', highest, Math.LN2), unary('log', total));
   const hit = applyScalar('multiply', reduce('add', hits, 0, [0]), Math.LN2);
   return [subtract(logSumExp, hit), logSumExp];
@@ -136,7 +154,12 @@ export function linearCrossEntropyGradient(
       ],
       [{ type: element, shape: [rows, end - first] }],
     ) as [Node];
-    const contract = (lhs: number, rhs: number) => ({ lhsBatch: [], rhsBatch: [], lhsContract: [lhs], rhsContract: [rhs] });
+    const contract = (lhs: number, rhs: number) => ({
+      lhsBatch: [],
+      rhsBatch: [],
+      lhsContract: [lhs],
+      rhsContract: [rhs],
+    });
     dFeatures = add(dFeatures, dotGeneral(dLogits, convert(words, element), contract(1, 1), exactness, 'f32'));
     dWeights.push(dotGeneral(narrowFeatures, dLogits, contract(0, 0), exactness, 'f32'));
     if (bias) dBiases.push(reduce('add', convert(dLogits, 'f32'), 0, [0]));

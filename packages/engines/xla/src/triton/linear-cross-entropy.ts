@@ -53,7 +53,12 @@ function logitsTile(
   shape: LinearShape,
   tiling: ProductTiling,
   factors: readonly [features: Factor, weight: Factor],
-  place: { readonly lines: Value; readonly words: Value; readonly inLines: Value | undefined; readonly inWords: Value | undefined },
+  place: {
+    readonly lines: Value;
+    readonly words: Value;
+    readonly inLines: Value | undefined;
+    readonly inWords: Value | undefined;
+  },
   bias: Value | undefined,
 ): Value {
   const { width } = shape;
@@ -150,7 +155,8 @@ export function logitGradientKernel(shape: LinearShape, tiling: ProductTiling, p
   const weights = logits.sub(base).exp2();
   const gradient = words.expand(0).eq(label).select(weights.sub(1), weights).mul(factor);
   const at = lines.expand(1).mul(vocabulary).add(words.expand(0));
-  const inside = inLines && inWords ? inLines.expand(1).and(inWords.expand(0)) : (inLines?.expand(1) ?? inWords?.expand(0));
+  const inside =
+    inLines && inWords ? inLines.expand(1).and(inWords.expand(0)) : (inLines?.expand(1) ?? inWords?.expand(0));
   b.store(result.offset(at), gradient.to(result.element), inside);
   return b.build();
 }
