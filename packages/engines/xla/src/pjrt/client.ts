@@ -100,7 +100,7 @@ export class PjrtClient {
   readonly #buffer: Struct;
   readonly #dims = new BigInt64Array(16);
   /** What every program is compiled with, as a serialised `CompileOptionsProto`. */
-  readonly compileOptions: Uint8Array = compileOptions();
+  readonly compileOptions: Uint8Array;
 
   constructor(config: ClientConfig) {
     this.#api = new PjrtApi(config.path, config.preload);
@@ -118,6 +118,7 @@ export class PjrtClient {
     if (first === undefined) throw new XlaError('listing devices', 'the plugin has no device.');
     this.#device = first.address;
     this.platform = this.#clientText('Client_PlatformName');
+    this.compileOptions = compileOptions({ platform: this.platform });
     this.platformVersion = this.#clientText('Client_PlatformVersion');
     this.deviceKind = this.#kind();
 
@@ -140,7 +141,10 @@ export class PjrtClient {
    * becomes one program on all of its devices.
    */
   compile(module: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
-    const options = mesh === undefined ? this.compileOptions : compileOptions(mesh.devices.map(({ id }) => id));
+    const options =
+      mesh === undefined
+        ? this.compileOptions
+        : compileOptions({ platform: this.platform, devices: mesh.devices.map(({ id }) => id) });
     const code = encoder.encode(module);
     const format = encoder.encode('mlir');
     const program = this.#api
