@@ -23,17 +23,21 @@ class Missing(Exception):
     """A peer that lacks a program; the message says why."""
 
 
-def build(task):
+def start(task):
+    """Imports the peer and opens its device."""
     import context as contexts
 
     function, compiled = PEERS[task["peer"]]
+    kind = contexts.JaxContext if function == "jax_step" else contexts.TorchContext
+    return kind(task["device"], task["params"].get("precision", "float32"), compiled, task["threads"])
+
+
+def build(task, context):
     module = importlib.import_module("programs." + task["program"].replace("-", "_"))
     reason = getattr(module, "MISSING", {}).get(task["peer"])
     if reason is not None:
         raise Missing(reason)
-    kind = contexts.JaxContext if function == "jax_step" else contexts.TorchContext
-    context = kind(task["device"], task["params"].get("precision", "float32"), compiled, task["threads"])
-    return context, getattr(module, function)(task["params"], context)
+    return getattr(module, PEERS[task["peer"]][0])(task["params"], context)
 
 
 def sample(values, most=4096):
@@ -61,16 +65,19 @@ def serve(task, answer):
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if request["do"] == "build":
+            if request["do"] == "start":
+                context = start(task)
+                answer({"version": context.version()})
+            elif request["do"] == "build":
                 begin = time.perf_counter()
-                context, step = build(task)
+                step = build(task, context)
                 values = []
                 for _ in range(request["checks"]):
                     result = step()
                     context.finish(result)
                     parts = result if isinstance(result, (list, tuple)) else [result]
                     values.append([value for part in parts for value in sample(context.values(part))])
-                answer({"values": values, "seconds": time.perf_counter() - begin, "version": context.version()})
+                answer({"values": values, "seconds": time.perf_counter() - begin})
             elif request["do"] == "time":
                 answer({"times": timed(step, context.finish, request["seconds"], request["calls"])})
         except Missing as missing:

@@ -56,6 +56,13 @@ export interface CaseResult {
   readonly ratio: number | undefined;
 }
 
+/** A peer whose process runs. */
+interface Started {
+  readonly peer: Peer;
+  readonly worker: Worker;
+  readonly version: Promise<string>;
+}
+
 /** A peer that was built. */
 interface Entrant {
   readonly peer: Peer;
@@ -82,17 +89,26 @@ export async function runCase(
 ): Promise<CaseResult> {
   const results: Record<string, PeerResult> = {};
   const entrants: Entrant[] = [];
+  const workers: Started[] = [];
   const endAll = (): void => {
-    for (const { worker } of entrants) worker.end();
+    for (const { worker } of workers) worker.end();
   };
   options.signal.addEventListener('abort', endAll);
   try {
+    options.progress(`${row.id}: starting ${peers.map(({ name }) => name).join(', ')}`);
+    // Imports take seconds and are not timed, so all at once.
+    const { device, threads } = options;
     for (const peer of peers) {
+      const worker = new Worker(peer.command({ program, params: row.params, device, threads }));
+      workers.push({ peer, worker, version: worker.start(options.limitSeconds) });
+    }
+    await Promise.allSettled(workers.map(({ version }) => version));
+    for (const started of workers) {
       options.signal.throwIfAborted();
-      options.progress(`${row.id}: building ${peer.name}`);
-      const entrant = await enter(program, row, peer, options);
+      options.progress(`${row.id}: building ${started.peer.name}`);
+      const entrant = await enter(started, options);
       if ('worker' in entrant) entrants.push(entrant);
-      else results[peer.name] = entrant;
+      else results[started.peer.name] = entrant;
     }
     // PyTorch's eager results if there are any: no compiler stands between them and their source.
     const reference = entrants.find(({ peer }) => !peer.ours) ?? entrants[0];
@@ -115,26 +131,29 @@ export async function runCase(
   }
 }
 
-/** Starts and builds a peer, and finds how many calls make a batch. */
-async function enter(program: string, row: Case, peer: Peer, options: CaseOptions): Promise<Entrant | PeerResult> {
-  const { device, threads, limitSeconds, signal } = options;
-  const worker = new Worker(peer.command({ program, params: row.params, device, threads }));
-  const end = (): void => worker.end();
-  signal.addEventListener('abort', end);
+/** Builds a peer's program, and finds how many calls make a batch. */
+async function enter({ peer, worker, version }: Started, options: CaseOptions): Promise<Entrant | PeerResult> {
+  const { limitSeconds, signal } = options;
   try {
+    const result = { version: await version };
     const built = await worker.build(checks, limitSeconds);
     const first = await worker.time(0.1, 1, limitSeconds);
     const calls = Math.min(500, Math.max(1, Math.round(batchMilliseconds / median(first))));
     const warm = calls === 1 ? first : await worker.time(0.2, calls, limitSeconds);
-    const result: PeerResult = { buildSeconds: built.seconds, version: built.version };
-    return { peer, worker, built, calls, milliseconds: median(warm), turns: [], result };
+    return {
+      peer,
+      worker,
+      built,
+      calls,
+      milliseconds: median(warm),
+      turns: [],
+      result: { ...result, buildSeconds: built.seconds },
+    };
   } catch (error) {
     worker.end();
     signal.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
     return error instanceof MissingError ? { missing: message } : { error: message };
-  } finally {
-    signal.removeEventListener('abort', end);
   }
 }
 

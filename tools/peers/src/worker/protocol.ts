@@ -15,10 +15,20 @@ export interface Task {
   readonly threads: number;
 }
 
-/** Builds the program and makes `checks` calls whose results are returned in part; or times calls for a while. */
+/**
+ * Starts the peer (imports, device); builds the program and makes `checks` calls whose results are returned in part; times
+ * calls for a while.
+ */
 export type Request =
+  | { readonly do: 'start' }
   | { readonly do: 'build'; readonly checks: number }
   | { readonly do: 'time'; readonly seconds: number; readonly calls: number };
+
+/** Answer to `start`. */
+export interface StartAnswer {
+  /** Of the peer and what it computes with. */
+  readonly version: string;
+}
 
 /** Answer to `build`. */
 export interface BuildAnswer {
@@ -26,7 +36,6 @@ export interface BuildAnswer {
   readonly values: readonly (readonly number[])[];
   /** From the start of the build to the end of the last of these calls. */
   readonly seconds: number;
-  readonly version: string;
 }
 
 /** Answer to `time`: milliseconds of a call, one figure for each batch of `calls`. */
@@ -35,7 +44,7 @@ export interface TimeAnswer {
 }
 
 /** Any answer. */
-export type Answer = BuildAnswer | TimeAnswer | { readonly missing: string } | { readonly error: string };
+export type Answer = StartAnswer | BuildAnswer | TimeAnswer | { readonly missing: string } | { readonly error: string };
 
 /** A peer lacks a program or cannot run here; the message says why. */
 export class MissingError extends Error {

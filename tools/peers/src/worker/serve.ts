@@ -4,7 +4,15 @@ import { createInterface } from 'node:readline';
 import { EngineUnavailableError, tf, tree, useEngine } from '@tesserae/tensor';
 import { xla } from '@tesserae/xla';
 import type { Built, ProgramEntry, Result } from '../program.ts';
-import { MissingError, type Answer, type BuildAnswer, type Request, type Task, type TimeAnswer } from './protocol.ts';
+import {
+  MissingError,
+  type Answer,
+  type BuildAnswer,
+  type Request,
+  type StartAnswer,
+  type Task,
+  type TimeAnswer,
+} from './protocol.ts';
 
 /** Values of a result that are compared at most. */
 const sampled = 4096;
@@ -17,13 +25,15 @@ export async function serve(task: Task, programs: readonly ProgramEntry[]): Prom
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as Request;
     try {
-      if (request.do === 'build') {
+      if (request.do === 'start') {
+        const { name, detail } = await useEngine(task.peer, [xla]);
+        answer({ version: `${name} (${detail})` } satisfies StartAnswer);
+      } else if (request.do === 'build') {
         const started = performance.now();
-        const { program, version } = await build(task, programs);
-        built = program;
+        built = await build(task, programs);
         const values: number[][] = [];
         for (let check = 0; check < request.checks; check++) values.push(await firstValues(await built.step()));
-        answer({ values, seconds: (performance.now() - started) / 1000, version } satisfies BuildAnswer);
+        answer({ values, seconds: (performance.now() - started) / 1000 } satisfies BuildAnswer);
       } else {
         if (built === undefined) throw new Error("peers: 'time' was asked before 'build'.");
         answer({ times: await timed(built, request.seconds, request.calls) } satisfies TimeAnswer);
@@ -41,12 +51,10 @@ function answer(message: Answer): void {
   writeSync(3, `${JSON.stringify(message)}\n`);
 }
 
-async function build(task: Task, programs: readonly ProgramEntry[]): Promise<{ program: Built; version: string }> {
+async function build(task: Task, programs: readonly ProgramEntry[]): Promise<Built> {
   const entry = programs.find(({ name }) => name === task.program);
   if (entry === undefined) throw new MissingError(`there is no program '${task.program}'`);
-  const { program } = await entry.load();
-  const { name, detail } = await useEngine(task.peer, [xla]);
-  return { program: await program.build(task.params), version: `${name} (${detail})` };
+  return (await entry.load()).program.build(task.params);
 }
 
 /** Values of each tensor of a result, evenly spread in the order of memory. Disposes them. */

@@ -2,7 +2,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { MissingError, type Answer, type BuildAnswer, type Request, type TimeAnswer } from './protocol.ts';
+import {
+  MissingError,
+  type Answer,
+  type BuildAnswer,
+  type Request,
+  type StartAnswer,
+  type TimeAnswer,
+} from './protocol.ts';
 
 /** A program to start and its surroundings. */
 export interface Command {
@@ -37,6 +44,16 @@ export class Worker {
       const tail = this.#printed.trim().split('\n').slice(-8).join('\n');
       this.#end(new Error(`its process ended (${signal ?? code})${tail === '' ? '' : `:\n${tail}`}`));
     });
+  }
+
+  /**
+   * Waits until it is ready to build; several may be asked at once, before anything is timed.
+   *
+   * @returns its version
+   * @throws MissingError if the peer cannot run here.
+   */
+  async start(seconds: number): Promise<string> {
+    return (await this.#ask<StartAnswer>({ do: 'start' }, seconds)).version;
   }
 
   /**
