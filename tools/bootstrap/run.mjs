@@ -1,5 +1,6 @@
 /**
- * `npm run demo`, `npm test` and `npm run peers` from a fresh clone: brings everything that they need, then runs them.
+ * `npm run demo`, `npm test`, `npm run peers` and `npm run conformance` from a fresh clone: brings everything that they
+ * need, then runs them.
  *
  * Plain JavaScript for Node 18 and later with nothing installed. Steps, each one line: pnpm (through npx), the packages
  * of the lockfile, the repository's own Node 24, the CPU engine, the task. What is done already is skipped: the packages
@@ -21,6 +22,8 @@ const ownNode = join(root, 'node_modules', 'node', 'bin', 'node');
 const HELP = `Usage: npm run demo [-- OPTIONS]   train a tokenizer and a prior on real pictures, write picture grids
        npm test [-- OPTIONS]       run the tests
        npm run peers -- cpu|gpu    time programs here and in PyTorch, JAX and TensorFlow.js (-- --help)
+       npm run conformance -- --engine NAME [OPTIONS]
+                                   run the test suite of TensorFlow.js on an engine
 
 Installs what is missing first: the packages of pnpm-lock.yaml, the repository's own Node 24, the XLA engine for the
 CPU (without a reachable Python package index the WASM engine serves). Nothing outside this folder changes but the
@@ -29,6 +32,7 @@ per-user caches of npm, pnpm and Tesserae (TESSERAE_HOME).
   npm run demo -- --engine wasm --quick   a short run without XLA
   npm test -- --quick                     leaves out the tests tagged slow
   npm test -- packages/tokenizers         only the tests of a folder; other options go to vitest
+  npm run conformance -- --engine xla:cpu all of TensorFlow.js's own specs
   node tools/bootstrap/run.mjs install    only install what is missing
 `;
 
@@ -56,8 +60,8 @@ async function main([task, ...words]) {
     process.stdout.write(HELP);
     return task === undefined ? 2 : 0;
   }
-  if (!['demo', 'test', 'peers', 'install'].includes(task)) {
-    process.stderr.write(`Unknown task '${task}'. Known: demo, test, peers, install.\n`);
+  if (!['demo', 'test', 'peers', 'conformance', 'install'].includes(task)) {
+    process.stderr.write(`Unknown task '${task}'. Known: demo, test, peers, conformance, install.\n`);
     return 2;
   }
   if (words.includes('--help') || words.includes('-h')) {
@@ -65,6 +69,7 @@ async function main([task, ...words]) {
     // The task's own options, where they can be had without installing anything.
     if (task === 'demo' && isInstalled()) return runDemo(['--help']);
     if (task === 'peers' && isInstalled()) return runPeers(['--help']);
+    if (task === 'conformance' && isInstalled()) return runConformance(['--help']);
     return 0;
   }
   const [major] = process.versions.node.split('.').map(Number);
@@ -78,6 +83,7 @@ async function main([task, ...words]) {
     if (!wantsOtherEngine(words)) await installEngine();
     if (task === 'install') return 0;
     if (task === 'peers') return await runPeers(words);
+    if (task === 'conformance') return await runConformance(words);
     return task === 'demo' ? await runDemo(words) : await runTests(words);
   } catch (error) {
     if (interrupts > 0) return INTERRUPTED;
@@ -156,6 +162,10 @@ function runDemo(words) {
 
 function runPeers(words) {
   return runVisibly(ownNode, [...source('tools/peers/src/bin.ts'), ...words]);
+}
+
+function runConformance(words) {
+  return runVisibly(ownNode, [...source('tools/conformance/src/bin.ts'), ...words]);
 }
 
 async function runTests(words) {

@@ -31,6 +31,9 @@ const graveyardLimit = 128 * 2 ** 20;
 /** Host values up to this many elements are copied when written; larger ones go to the device at once. */
 const smallHostArray = 1024;
 
+/** When recorded kernels are computed: at the next read (or when many wait), or one by one as they are called. */
+export type FlushPolicy = 'reads' | 'each';
+
 /** See the file header. */
 export class XlaBackend extends tf.KernelBackend implements CompilingBackend, MeshBackend {
   readonly client: PjrtClient;
@@ -52,12 +55,14 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
   #graveyard: DeviceBuffer[] = [];
   #graveyardBytes = 0;
   #recorded = 0;
+  readonly #recordLimit: number;
   /** Equal meshes are one object, so that placements can be compared. */
   readonly #meshes = new Map<string, DeviceMesh>();
 
   /** With a `store`, compiled programs are kept on disk too. */
-  constructor(client: PjrtClient, name: string, store?: ExecutableStore) {
+  constructor(client: PjrtClient, name: string, store?: ExecutableStore, flush: FlushPolicy = 'reads') {
     super();
+    this.#recordLimit = flush === 'each' ? 0 : recordLimit;
     this.client = client;
     this.name = name;
     this.programs = new ProgramCache(client, 512, store);
@@ -283,7 +288,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
     this.#data.set(dataId, data);
     if (this.trace === undefined && node.operation !== undefined) {
       this.#pending.add(data);
-      if (++this.#recorded > recordLimit || this.#graveyardBytes > graveyardLimit) this.flush();
+      if (++this.#recorded > this.#recordLimit || this.#graveyardBytes > graveyardLimit) this.flush();
     }
     return { dataId, shape: [...node.shape], dtype };
   }

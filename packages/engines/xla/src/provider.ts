@@ -2,6 +2,7 @@
 import { tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
+import type { FlushPolicy } from './backend.ts';
 import { ExecutableStore } from './executable-store.ts';
 import type { ExecutableStoreConfig } from './executable-store.ts';
 import { keepLargeBlocks } from './pjrt/allocator.ts';
@@ -25,6 +26,11 @@ export interface XlaConfig {
    * training step about a fifth faster (`pjrt/allocator.ts`). Plugins of PJRT API 0.106 are always asynchronous.
    */
   readonly asynchronous?: boolean;
+  /**
+   * When recorded kernels are computed: `'reads'` (default) when a value is asked for, many at once as one program;
+   * `'each'` one by one as they are called, which is slow and shows which op is at fault.
+   */
+  readonly flush?: FlushPolicy;
 }
 
 function platformOf(name: string): 'cuda' | 'cpu' {
@@ -70,7 +76,7 @@ async function start(name: string, config: XlaConfig): Promise<tf.KernelBackend>
   if (inline) keepLargeBlocks();
   const client = new PjrtClient({ path: plugin.path, preload, ...(inline && { options: { asynchronous: false } }) });
   registerKernels(name);
-  return new XlaBackend(client, name, storeOf(config));
+  return new XlaBackend(client, name, storeOf(config), config.flush);
 }
 
 function storeOf({ programCache = true }: XlaConfig): ExecutableStore | undefined {
