@@ -41,7 +41,7 @@ const gradientRules: readonly KnownFailure[] = [
 ].map((failure) => ({ ...failure, gradients: 'tesserae' as const }));
 
 /** See the file header. */
-export const knownFailures: readonly KnownFailure[] = [...gradientRules];
+const knownFailures: readonly KnownFailure[] = [...gradientRules];
 
 /** The failures that a run is expected to show. */
 export function expectedFailures({ engine, gradients }: Pick<Options, 'engine' | 'gradients'>): Map<string, string> {
