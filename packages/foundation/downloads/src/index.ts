@@ -13,3 +13,4 @@ export { configuredIndex, indexAt, type PackageIndex } from './package-index.ts'
 export type { RequestSettings } from './index-request.ts';
 export { fetchNpmPackage, type NpmPin } from './npm-package.ts';
 export { wheelPin, type WheelPin } from './wheel-pin.ts';
+export type { UnpackLimits } from './unpack-wheel.ts';

@@ -11,7 +11,7 @@ import { downloadWheel } from './download-wheel.ts';
 import { downloadsFolder, pluginsFolder } from './home.ts';
 import { withLock } from './install-lock.ts';
 import { findFile, type PackageIndex } from './package-index.ts';
-import { unpackWheel } from './unpack-wheel.ts';
+import { unpackWheel, type UnpackLimits } from './unpack-wheel.ts';
 import type { WheelPin } from './wheel-pin.ts';
 
 /** What an installation is doing. */
@@ -42,6 +42,8 @@ export interface FolderRecipe {
   readonly wheels: readonly WheelPin[];
   /** Says which members of the wheels are needed. */
   readonly wanted: (member: string) => boolean;
+  /** What one wheel may unpack to, if the usual limits are too narrow. */
+  readonly limits?: UnpackLimits;
   /** Finishes the unpacked folder, at its temporary place: checks, builds, writes the record that makes it count. */
   readonly prepare: (folder: string) => Promise<void>;
 }
@@ -101,7 +103,7 @@ export async function installFolder(recipe: FolderRecipe, options: FetchOptions)
         ...(options.signal ? { signal: options.signal } : {}),
       });
       options.onProgress?.({ stage: 'unpack', file: pin.file });
-      await unpackWheel(path, temporary, recipe.wanted);
+      await unpackWheel(path, temporary, recipe.wanted, recipe.limits);
     }
     await recipe.prepare(temporary);
     const folder = join(pluginsFolder(recipe.home), recipe.folder);

@@ -86,6 +86,8 @@ export async function installTensorflow(options: InstallTensorflowOptions = {}):
         folder: buildFolderName(build.device, build.version),
         wheels: build.wheels,
         wanted: isNeeded,
+        // TensorFlow's GPU wheel has 23,963 members, headers mostly.
+        limits: { members: 50_000 },
         prepare: (unpacked) => prepare(unpacked, build, compiler, { ...options, env, home }),
       },
       { ...options, index },
