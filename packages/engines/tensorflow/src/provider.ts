@@ -1,5 +1,5 @@
 /** The TensorFlow engine as `useEngine` sees it. */
-import { registerRandomKernels } from '@tesserae/tensor';
+import { EngineUnavailableError, registerRandomKernels } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider, tf } from '@tesserae/tensor';
 import { locateBuild } from './locate-build.ts';
 import { repairKernels } from './repair-kernels.ts';
@@ -28,9 +28,10 @@ async function start(name: string): Promise<tf.KernelBackend> {
   if (build === undefined) throw new Error(`tensorflow: no TensorFlow for Node is installed. ${INSTALL}`);
   const { backend, onGpu } = startBackend(build);
   if (build.device === 'gpu' && !onGpu) {
-    throw new Error(
-      'tensorflow: the GPU build is installed, but TensorFlow sees no GPU (it says why above). Its driver must support ' +
-        'CUDA 12. To compute on the CPU: `npx tesserae engine install tensorflow` and TESSERAE_TENSORFLOW=cpu.',
+    throw new EngineUnavailableError(
+      NAME,
+      'the GPU build is installed, but TensorFlow sees no GPU (it says why above); the driver must support CUDA 12.',
+      'To compute on the CPU: `npx tesserae engine install tensorflow`, and set TESSERAE_TENSORFLOW=cpu.',
     );
   }
   await repairKernels(NAME);
