@@ -19,6 +19,7 @@ import {
   reshape,
   slice,
   subtract,
+  transpose,
   unary,
 } from '../graph/hlo.ts';
 import { whileLoop } from '../graph/loop.ts';
@@ -35,20 +36,28 @@ import {
   product,
   queryTile,
   scoresOf,
-  tilingOf,
 } from './attention-tiles.ts';
 import type { AttentionSizes, Tiling, TileStart } from './attention-tiles.ts';
 import type { KernelCall } from './kernel.ts';
 
-/** Rows of a tile: scaled queries [n, R t, D], dOut [n, R t, Dv], and [n, R t] of log-sum-exp and of dOut . out. */
+/**
+ * What belongs to queries. Of a tile: scaled queries [n, R t, D], dOut [n, R t, Dv], both transposed, and [n, R t] of
+ * log-sum-exp and of dOut . out.
+ */
 interface Rows {
   readonly query: Node;
   readonly dOut: Node;
+  readonly queryAcross: Node;
+  readonly dOutAcross: Node;
   readonly logSumExp: Node;
   readonly inner: Node;
 }
 
-/** Gradients of one tile; that of the queries lacks the factor `scale`. */
+/**
+ * Gradients of one tile; that of the queries lacks the factor `scale`, those of keys and values are [n, D, w]: XLA's CPU
+ * multiplies fast only where the left operand is contracted over its last dimension, and small matrices are cheap to
+ * turn.
+ */
 function gradients(
   rows: Rows,
   key: Node,
@@ -65,8 +74,30 @@ function gradients(
   const dScores = multiply(weights, subtract(dWeights, alongRows(rows.inner, columns)));
   return {
     dQuery: product(dScores, key, 2, 1),
-    dKey: product(dScores, rows.query, 1, 1),
-    dValue: product(weights, rows.dOut, 1, 1),
+    dKey: product(rows.queryAcross, dScores, 2, 1),
+    dValue: product(rows.dOutAcross, weights, 2, 1),
+  };
+}
+
+/** [M, R, T, D] -> [M, D, R, T]. */
+const across = (x: Node): Node => transpose(x, [0, 3, 1, 2]);
+
+/** A tile of everything that belongs to queries, in the order of {@link Rows}. */
+function rowsOf(all: readonly Node[], tiling: Tiling, at: TileStart): Rows {
+  const [query, dOut, queryAcross, dOutAcross, logSumExp, inner] = all as [Node, Node, Node, Node, Node, Node];
+  const turned = (x: Node): Node => {
+    const [, dim, ratio] = x.shape as [number, number, number];
+    const start = [at.head, index(0), index(0), at.query];
+    const part = dynamicSlice(x, start, [tiling.heads, dim, ratio, tiling.queries]);
+    return reshape(part, [tiling.heads, dim, ratio * tiling.queries]);
+  };
+  return {
+    query: queryTile(query, tiling, at),
+    dOut: queryTile(dOut, tiling, at),
+    queryAcross: turned(queryAcross),
+    dOutAcross: turned(dOutAcross),
+    logSumExp: queryTile(logSumExp, tiling, at),
+    inner: queryTile(inner, tiling, at),
   };
 }
 
@@ -95,6 +126,8 @@ function tiled(
   const constants = [
     lengthen(all.query, 2, rows),
     lengthen(all.dOut, 2, rows),
+    lengthen(all.queryAcross, 3, rows),
+    lengthen(all.dOutAcross, 3, rows),
     lengthen(all.logSumExp, 2, rows),
     lengthen(all.inner, 2, rows),
     lengthen(key, 1, columns),
@@ -106,8 +139,8 @@ function tiled(
     [
       index(0),
       zeros(allHeads, ratio, rows, dim),
-      zeros(allHeads, columns, dim),
-      zeros(allHeads, columns, valueDim),
+      zeros(allHeads, dim, columns),
+      zeros(allHeads, valueDim, columns),
       ...constants,
     ],
     ([turn]) => compare('LT', turn as Node, index(turns)),
@@ -117,19 +150,19 @@ function tiled(
         head: multiply(binary('divide', turn, index(keyTiles)), index(n)),
         key: multiply(binary('remainder', turn, index(keyTiles)), index(w)),
       };
-      const [k, v] = [keyTile(fixed[4] as Node, tiling, at), keyTile(fixed[5] as Node, tiling, at)];
+      const [k, v] = [keyTile(fixed[6] as Node, tiling, at), keyTile(fixed[7] as Node, tiling, at)];
       const inner = whileLoop(
         [
           firstTile(at.key, tiling, sizes),
           dQuery,
-          zeros(n, w, dim),
-          zeros(n, w, valueDim),
+          zeros(n, dim, w),
+          zeros(n, valueDim, w),
           at.head,
           at.key,
           k,
           v,
-          ...fixed.slice(0, 4),
-          ...fixed.slice(6),
+          ...fixed.slice(0, 6),
+          ...fixed.slice(8),
         ],
         ([tile]) => compare('LT', tile as Node, index(queryTiles)),
         (now) => {
@@ -137,11 +170,10 @@ function tiled(
             ...[Node, Node, Node, Node, Node, Node, Node, Node],
           ];
           const where = { head, query: multiply(tile, index(t)), key: first };
-          const [query, dOut, logSumExp, product0] = now.slice(8, 12).map((x) => queryTile(x, tiling, where)) as [
-            ...[Node, Node, Node, Node],
-          ];
-          const rowsOfTile = { query, dOut, logSumExp, inner: product0 };
-          const part = gradients(rowsOfTile, kTile, vTile, now[12], sizes, tiling, where);
+          const part = gradients(
+            rowsOf(now.slice(8, 14), tiling, where),
+            ...[kTile, vTile, now[14], sizes, tiling, where],
+          );
           const corner = [head, index(0), where.query, index(0)];
           const shape = [n, ratio, t, dim];
           const sum = add(dynamicSlice(queries, corner, shape), reshape(part.dQuery, shape));
@@ -154,7 +186,7 @@ function tiled(
           ];
         },
       );
-      const corner = [at.head, at.key, index(0)];
+      const corner = [at.head, index(0), at.key];
       return [
         add(turn, index(1)),
         inner[1] as Node,
@@ -166,38 +198,43 @@ function tiled(
   );
   return [
     slice(state[1] as Node, [0, 0, 0, 0], [allHeads, ratio, sizes.queries, dim]),
-    slice(state[2] as Node, [0, 0, 0], [allHeads, sizes.keys, dim]),
-    slice(state[3] as Node, [0, 0, 0], [allHeads, sizes.keys, valueDim]),
+    slice(state[2] as Node, [0, 0, 0], [allHeads, dim, sizes.keys]),
+    slice(state[3] as Node, [0, 0, 0], [allHeads, valueDim, sizes.keys]),
   ];
 }
 
 /** See the file header: [dQuery, dKey, dValue]. */
-export function attentionGradient(call: KernelCall, sizes: AttentionSizes, mask: Node | undefined): Node[] {
-  const tiling = tilingOf(sizes, call.backend.client.platform);
+export function attentionGradient(
+  call: KernelCall,
+  sizes: AttentionSizes,
+  mask: Node | undefined,
+  tiling: Tiling,
+): Node[] {
   const [key, value] = [foldKeys(call.node('key'), sizes), foldKeys(call.node('value'), sizes)];
   const dOut = foldHeads(call.node('dOut'), sizes);
+  const query = foldQueries(call.node('query'), sizes);
   const rows: Rows = {
-    query: foldQueries(call.node('query'), sizes),
+    query,
     dOut,
+    queryAcross: across(query),
+    dOutAcross: across(dOut),
     logSumExp: foldHeads(call.node('logSumExp'), sizes),
     inner: reduce('add', multiply(dOut, foldHeads(call.node('out'), sizes)), 0, [3]),
   };
   let parts: Node[];
   if (tiling.heads === key.shape[0] && tiling.queries === sizes.queries && tiling.keys === sizes.keys) {
     const at = { head: index(0), query: index(0), key: index(0) };
-    const tile = (x: Node): Node => queryTile(x, tiling, at);
-    const everything = {
-      query: tile(rows.query),
-      dOut: tile(rows.dOut),
-      logSumExp: tile(rows.logSumExp),
-      inner: tile(rows.inner),
-    };
-    const { dQuery, dKey, dValue } = gradients(everything, key, value, mask, sizes, tiling, at);
+    const tile = rowsOf(Object.values(rows) as Node[], tiling, at);
+    const { dQuery, dKey, dValue } = gradients(tile, key, value, mask, sizes, tiling, at);
     parts = [dQuery, dKey, dValue];
   } else {
     parts = tiled(rows, key, value, mask, sizes, tiling);
   }
-  const shapes = ['query', 'key', 'value'].map((name) => call.node(name).shape);
-  const [dQuery, dKey, dValue] = parts.map((part, i) => reshape(part, shapes[i] as number[])) as [Node, Node, Node];
-  return [applyScalar('multiply', dQuery, sizes.scale), dKey, dValue];
+  const [dQuery, dKey, dValue] = parts as [Node, Node, Node];
+  const back = (x: Node, name: string): Node => reshape(transpose(x, [0, 2, 1]), call.node(name).shape);
+  return [
+    applyScalar('multiply', reshape(dQuery, call.node('query').shape), sizes.scale),
+    back(dKey, 'key'),
+    back(dValue, 'value'),
+  ];
 }

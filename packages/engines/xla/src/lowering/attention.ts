@@ -193,29 +193,31 @@ function read(call: KernelCall): { sizes: AttentionSizes; mask: Node | undefined
   return { sizes, mask };
 }
 
+/** FlashAttention with a given tiling, by default the one that suits the sizes: [out, logSumExp]. */
+export function flashAttention(call: KernelCall, given?: Tiling): [Node, Node] {
+  const { sizes, mask } = read(call);
+  const tiling = given ?? tilingOf(sizes, call.backend.client.platform);
+  const query = foldQueries(call.node('query'), sizes);
+  const [key, value] = [foldKeys(call.node('key'), sizes), foldKeys(call.node('value'), sizes)];
+  const isWhole = tiling.heads === key.shape[0] && tiling.queries === sizes.queries && tiling.keys === sizes.keys;
+  const [out, logSumExp] = isWhole
+    ? whole(query, key, value, mask, sizes)
+    : tiled(query, key, value, mask, sizes, tiling);
+  const heads = sizes.groups * sizes.ratio;
+  return [
+    reshape(out, [sizes.batch, heads, sizes.queries, sizes.valueDim]),
+    reshape(logSumExp, [sizes.batch, heads, sizes.queries]),
+  ];
+}
+
+/** FlashAttentionGrad, likewise: [dQuery, dKey, dValue]. */
+export function flashAttentionGradient(call: KernelCall, given?: Tiling): Node[] {
+  const { sizes, mask } = read(call);
+  return attentionGradient(call, sizes, mask, given ?? tilingOf(sizes, call.backend.client.platform));
+}
+
 /** See the file header. */
 export const attentions: Lowerings = {
-  FlashAttention: (call) => {
-    const own = attentionOf(call);
-    if (own !== undefined) return own;
-    const { sizes, mask } = read(call);
-    const tiling = tilingOf(sizes, call.backend.client.platform);
-    const query = foldQueries(call.node('query'), sizes);
-    const [key, value] = [foldKeys(call.node('key'), sizes), foldKeys(call.node('value'), sizes)];
-    const isWhole = tiling.heads === key.shape[0] && tiling.queries === sizes.queries && tiling.keys === sizes.keys;
-    const [out, logSumExp] = isWhole
-      ? whole(query, key, value, mask, sizes)
-      : tiled(query, key, value, mask, sizes, tiling);
-    const heads = sizes.groups * sizes.ratio;
-    return [
-      reshape(out, [sizes.batch, heads, sizes.queries, sizes.valueDim]),
-      reshape(logSumExp, [sizes.batch, heads, sizes.queries]),
-    ];
-  },
-  FlashAttentionGrad: (call) => {
-    const own = attentionGradientOf(call);
-    if (own !== undefined) return own;
-    const { sizes, mask } = read(call);
-    return attentionGradient(call, sizes, mask);
-  },
+  FlashAttention: (call) => attentionOf(call) ?? flashAttention(call),
+  FlashAttentionGrad: (call) => attentionGradientOf(call) ?? flashAttentionGradient(call),
 };

@@ -8,6 +8,7 @@ import { elementwise } from './elementwise.ts';
 import { fourier } from './fourier.ts';
 import { images } from './image.ts';
 import type { Lowerings } from './kernel.ts';
+import { linearCrossEntropies } from './linear-cross-entropy.ts';
 import { products } from './matmul.ts';
 import { morphology } from './morphology.ts';
 import { nearestCodes } from './nearest-code.ts';
@@ -15,6 +16,7 @@ import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { random } from './random.ts';
 import { reductions } from './reduction.ts';
+import { selectiveScans } from './selective-scan.ts';
 import { shapes } from './shape.ts';
 import { shard } from './shard.ts';
 import { sorting } from './sorting.ts';
@@ -39,4 +41,6 @@ export const lowerings: Lowerings = {
   ...morphology,
   ...attentions,
   ...crossEntropies,
+  ...linearCrossEntropies,
+  ...selectiveScans,
 };

@@ -18,6 +18,8 @@ export type { GroupNormOptions, LayerNormOptions, RmsNormOptions } from './norma
 export { scan } from './scan.ts';
 export type { ScanResult } from './scan.ts';
 export { scatterAdd } from './scatter-add.ts';
+export { selectiveScan } from './selective-scan.ts';
+export type { SelectiveScanOptions } from './selective-scan.ts';
 export { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 export { stopGradient } from './stop-gradient.ts';
 export { straightThrough } from './straight-through.ts';

@@ -22,7 +22,9 @@ export function composedCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.T
     return {
       value: tf.sub(tf.logSumExp(matrix, -1), picked),
       gradFunc: (dy: tf.Tensor, [savedLogits, savedLabels]: tf.Tensor[]) => {
-        const target = tf.oneHot(savedLabels as tf.Tensor1D, vocabulary);
+        // Not tf.oneHot, which refuses a single class.
+        const classes = tf.range(0, vocabulary, 1, 'int32');
+        const target = tf.cast(tf.equal(tf.expandDims(savedLabels as tf.Tensor, 1), classes), 'float32');
         const error = tf.sub(tf.softmax(savedLogits as tf.Tensor), target);
         return tf.mul(error, tf.expandDims(dy, -1));
       },

@@ -108,6 +108,47 @@ const cases: Record<string, () => void> = {
     );
   },
 
+  selectiveScan() {
+    // One channel and one state, by hand: h = 0.5, 0.5 e^-1 - 2, ...
+    const time = (values: number[]): tf.Tensor => tf.tensor3d(values, [1, 3, 1]);
+    const y = ops.selectiveScan({
+      x: time([1, 2, -1]),
+      delta: time([0.5, 1, 0.25]),
+      a: tf.tensor2d([[-1]]),
+      b: time([1, -1, 2]),
+      c: time([1, 0.5, 1]),
+      skip: tf.tensor1d([1]),
+    });
+    expectClose(y, [1.5, 1.0919699, -2.9143492]);
+    const inputs = (steps: number): tf.Tensor[] => [
+      normal(33, 2, steps, 3),
+      tf.softplus(normal(34, 2, steps, 3)),
+      tf.neg(tf.exp(normal(35, 3, 2))),
+      normal(36, 2, steps, 2),
+      normal(37, 2, steps, 2),
+      normal(38, 3),
+    ];
+    const scan = (...args: tf.Tensor[]): tf.Tensor => {
+      const [x, delta, a, b, c, skip] = args as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor?];
+      return ops.selectiveScan({ x, delta, a, b, c, ...(skip && { skip }) });
+    };
+    // Step by step, over more than one chunk of a kernel.
+    const [x, delta, a, b, c] = inputs(70) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+    const at = (v: tf.Tensor, t: number): tf.Tensor => tf.gather(v, t, 1);
+    let state: tf.Tensor = tf.zeros([2, 3, 2]);
+    const steps = Array.from({ length: 70 }, (_, t) => {
+      const step = tf.expandDims(at(delta, t), 2);
+      const driven = tf.mul(tf.mul(step, tf.expandDims(at(x, t), 2)), tf.expandDims(at(b, t), 1));
+      state = tf.add(tf.mul(tf.exp(tf.mul(step, a)), state), driven);
+      return tf.sum(tf.mul(state, tf.expandDims(at(c, t), 1)), 2);
+    });
+    expectClose(scan(x, delta, a, b, c), tf.stack(steps, 1), { rtol: 1e-4, atol: 1e-5 });
+    checkGradients(scan, inputs(5), { elements: 8, step: 5e-3 });
+    // Long decays end in zeros, not NaN.
+    const far = tf.grads(scan)([x, delta, tf.mul(a, 1e4), b, c], tf.onesLike(x));
+    for (const gradient of far) expectClose(tf.isFinite(gradient), tf.onesLike(gradient));
+  },
+
   attention() {
     const query = normal(10, 2, 4, 3, 5);
     const key = normal(11, 2, 2, 6, 5);
