@@ -42,7 +42,7 @@ test('no command prints help and is a usage error', async () => {
 });
 
 test.each([
-  [['enjine'], "Unknown command 'enjine' for `tesserae`. Known: engine, doctor."],
+  [['enjine'], "Unknown command 'enjine' for `tesserae`. Known: engine, doctor, launch."],
   [['engine', 'instal'], "Unknown command 'instal' for `tesserae engine`. Known: install, list, cache."],
   [['engine', 'install', 'tpu'], "Unknown engine plugin 'tpu'. Known: cpu, cuda13, cuda12, tensorflow."],
   [['engine', 'install', 'toString'], "Unknown engine plugin 'toString'."],

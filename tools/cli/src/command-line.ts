@@ -26,8 +26,10 @@ type AnyCommand = CommandDef<any>;
  */
 export async function run(words: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
   let exitCode = 0;
-  const main = commands(terminal, (code) => (exitCode = code));
-  const { command, parents, rest } = descend(main, words);
+  // What follows `--` is another program's command line.
+  const end = words[0] === 'launch' && words.includes('--') ? words.indexOf('--') : words.length;
+  const main = commands(terminal, (code) => (exitCode = code), words.slice(end + 1));
+  const { command, parents, rest } = descend(main, words.slice(0, end));
   try {
     if (rest.includes('--help') || rest.includes('-h')) {
       await printHelp(command, parents, terminal);
@@ -53,7 +55,7 @@ export async function run(words: readonly string[], terminal: Terminal = process
   }
 }
 
-function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand {
+function commands(terminal: Terminal, exit: (code: number) => void, program: readonly string[]): AnyCommand {
   const install = defineCommand({
     meta: {
       name: 'install',
@@ -90,9 +92,17 @@ function commands(terminal: Terminal, exit: (code: number) => void): AnyCommand 
       exit(await doctor([xla, tensorflow], terminal, devices));
     },
   });
+  const together = defineCommand({
+    meta: { name: 'launch', description: 'Run `-- COMMAND` several times, as processes that compute together' },
+    args: { nodes: { type: 'string', description: 'how many; each gets one GPU', valueHint: 'N', required: true } },
+    run: async ({ args }) => {
+      const { launch } = await import('./launch.ts');
+      exit(await launch({ nodes: Number(args.nodes), command: program }, terminal));
+    },
+  });
   return defineCommand({
     meta: { name: 'tesserae', version: version(), description: 'Installs and inspects Tesserae engines' },
-    subCommands: { engine, doctor: examine },
+    subCommands: { engine, doctor: examine, launch: together },
   });
 }
 
@@ -118,14 +128,18 @@ function descend(
 function checkWords(command: AnyCommand, parents: readonly string[], rest: readonly string[]): void {
   const path = [...parents, nameOf(command)].join(' ');
   const known = (command.args ?? {}) as Record<string, { type?: string }>;
-  const option = rest.find((word) => word.startsWith('-') && known[word.slice(2)]?.type !== 'boolean');
+  const typeOf = (word: string | undefined): string | undefined =>
+    word?.startsWith('--') ? known[word.slice(2).split('=')[0] as string]?.type : undefined;
+  const option = rest.find((word) => word.startsWith('-') && typeOf(word) === undefined);
   if (option !== undefined) throw new UsageError(`Unknown option '${option}' for \`${path}\`.`);
   if (command.subCommands && rest[0] !== undefined) {
     const names = Object.keys(command.subCommands).join(', ');
     throw new UsageError(`Unknown command '${rest[0]}' for \`${path}\`. Known: ${names}.`);
   }
   const taken = Object.values(known).filter(({ type }) => type === 'positional').length;
-  const positional = rest.filter((word) => !word.startsWith('-'));
+  // The word after an option with a value is that value.
+  const isValue = (i: number): boolean => typeOf(rest[i - 1]) === 'string' && !rest[i - 1]?.includes('=');
+  const positional = rest.filter((word, i) => !word.startsWith('-') && !isValue(i));
   if (!command.subCommands && positional.length > taken) {
     throw new UsageError(`\`${path}\` takes no '${positional[taken]}'.`);
   }

@@ -213,6 +213,10 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
     return this.deviceMesh?.mesh;
   }
 
+  get processes(): { readonly index: number; readonly count: number } {
+    return this.client.processes;
+  }
+
   useMesh(mesh: Mesh | undefined): void {
     if (mesh === this.mesh) return;
     if (this.trace !== undefined)

@@ -1,5 +1,5 @@
 /** The XLA engines as `useEngine` sees them. */
-import { tf } from '@tesserae/tensor';
+import { EngineUnavailableError, tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
 import type { FlushPolicy } from './backend.ts';
@@ -8,6 +8,8 @@ import type { ExecutableStoreConfig } from './executable-store.ts';
 import { keepLargeBlocks } from './pjrt/allocator.ts';
 import { PjrtClient } from './pjrt/client.ts';
 import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
+import { keyValueCallbacks } from './processes/key-value-callbacks.ts';
+import { processGroup, processVariables } from './processes/process-group.ts';
 import { registerKernels } from './register-kernels.ts';
 
 const platforms = { 'xla:cuda': 'cuda', 'xla:cpu': 'cpu' } as const;
@@ -74,7 +76,17 @@ async function start(name: string, config: XlaConfig): Promise<tf.KernelBackend>
   if (platform === 'cuda') tellWhereCudaIs(await cudaDataFolder(plugin.libraryFolders));
   const inline = platform === 'cpu' && config.asynchronous !== true;
   if (inline) keepLargeBlocks();
-  const client = new PjrtClient({ path: plugin.path, preload, ...(inline && { options: { asynchronous: false } }) });
+  const group = processGroup();
+  if (group !== undefined && platform !== 'cuda') {
+    throw new EngineUnavailableError(
+      name,
+      `its plugin has no collectives between processes, and ${processVariables.count} asks for ${group.count}.`,
+      'Use xla:cuda, or one process: the CPU engine gives it several devices (withMesh).',
+    );
+  }
+  const processes = group && { ...group, keyValue: await keyValueCallbacks(group) };
+  const options = inline ? { options: { asynchronous: false } } : {};
+  const client = new PjrtClient({ path: plugin.path, preload, ...options, ...(processes && { processes }) });
   registerKernels(name);
   return new XlaBackend(client, name, storeOf(config), config.flush);
 }

@@ -27,6 +27,8 @@ export function isCompiling(backend: tf.KernelBackend): backend is CompilingBack
 export interface MeshBackend extends tf.KernelBackend {
   /** What it computes on; undefined for one device. */
   readonly mesh: Mesh | undefined;
+  /** Which of the processes that compute together this is; one of one otherwise. */
+  readonly processes: { readonly index: number; readonly count: number };
   /**
    * Computes on a mesh from now on. What was asked for before is finished as it was asked for.
    *

@@ -32,5 +32,5 @@ export { isCompiling } from './backend-contract.ts';
 export type { CompilingBackend, MeshBackend, Program } from './backend-contract.ts';
 export { checkSpec, mesh, specAxes, specText } from './mesh/mesh.ts';
 export type { Mesh, MeshAxis, ShardSpec } from './mesh/mesh.ts';
-export { currentMesh, MeshError, shard, withMesh } from './mesh/with-mesh.ts';
+export { currentMesh, currentProcess, MeshError, shard, withMesh } from './mesh/with-mesh.ts';
 export { isTracing, runTrace, TraceReadError } from './tracing.ts';

@@ -48,10 +48,15 @@ export class PjrtApi {
   function(name: FunctionName): NativeFunction {
     let fn = this.#functions.get(name);
     if (fn === undefined) {
-      fn = functionAt(this.#table.getBigUint64(functionOffset(name), true));
+      fn = functionAt(this.address(name));
       this.#functions.set(name, fn);
     }
     return fn;
+  }
+
+  /** The address of a function. */
+  address(name: FunctionName): Address {
+    return this.#table.getBigUint64(functionOffset(name), true);
   }
 
   /** Calls a function. `operation` says what is being done, for the error. */

@@ -5,11 +5,13 @@
  * destroys it.
  */
 import { PjrtApi } from './api.ts';
+import type { FunctionName } from './api-table.ts';
 import { compileOptions } from './compile-options.ts';
 import { listDevices } from './devices.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
 import { XlaError } from './errors.ts';
+import type { KeyValueCallbacks } from '../processes/key-value-callbacks.ts';
 import { cut, paste } from '../sharding/blocks.ts';
 import type { Block, Device, DeviceMesh, Placement } from '../sharding/placement.ts';
 import { NamedValues } from './named-values.ts';
@@ -58,6 +60,8 @@ export interface ClientConfig {
   readonly preload?: readonly string[];
   /** Options of `PJRT_Client_Create`: strings, integers, floats and booleans. */
   readonly options?: Readonly<Record<string, string | bigint | number | boolean>>;
+  /** Where several processes compute together: which one this is, and how it asks for what the others say. */
+  readonly processes?: { readonly index: number; readonly count: number; readonly keyValue: KeyValueCallbacks };
 }
 
 /** A block of a buffer, and the buffer of one device that holds it. */
@@ -83,6 +87,8 @@ export class PjrtClient {
   readonly apiVersion: readonly [number, number];
   readonly platform: string;
   readonly platformVersion: string;
+  /** Which of the processes that compute together this is. */
+  readonly processes: { readonly index: number; readonly count: number };
   /** Those of all processes, in the order of their ids. */
   readonly devices: readonly Device[];
   readonly deviceKind: string;
@@ -94,6 +100,8 @@ export class PjrtClient {
   readonly #api: PjrtApi;
   readonly #client: Address;
   readonly #device: Address;
+  /** Makes calls on another thread, where several processes compute together. */
+  readonly #elsewhere: KeyValueCallbacks | undefined;
   readonly #upload: Struct;
   readonly #download: Struct;
   readonly #event: Struct;
@@ -107,9 +115,17 @@ export class PjrtClient {
     this.path = config.path;
     this.apiVersion = this.#api.version;
     this.#api.run('Plugin_Initialize', this.#api.struct('Plugin_Initialize'), 'initialising the plugin');
-    const options = new NamedValues(config.options ?? {});
+    const { processes } = config;
+    const group = processes && { node_id: BigInt(processes.index), num_nodes: BigInt(processes.count) };
+    const options = new NamedValues({ ...config.options, ...group });
     const create = this.#api.struct('Client_Create').set('options', options.address).set('optionCount', options.count);
-    this.#api.run('Client_Create', create, 'creating the client');
+    if (processes !== undefined) {
+      const { get, tryGet, put } = processes.keyValue;
+      create.set('kvGet', get).set('kvPut', put).set('kvTryGet', tryGet);
+    }
+    this.processes = processes ?? { index: 0, count: 1 };
+    this.#elsewhere = processes?.keyValue;
+    this.#runAsking('Client_Create', create, 'creating the client');
     options.release();
     this.#client = create.get('client');
 
@@ -182,7 +198,7 @@ export class PjrtClient {
     }
     for (let i = 0; i < keep.length; i++) call.nonDonatable[i] = BigInt(keep[i] as number);
     call.options.set('nonDonatableCount', keep.length);
-    this.#api.run('LoadedExecutable_Execute', call.args, 'running a program');
+    this.#runAsking('LoadedExecutable_Execute', call.args, 'running a program');
     return outputs.map(({ type, shape, placement }, i) => {
       if (placement === undefined) return this.#own(call.results[i] as bigint, type, shape);
       const shards = Array.from({ length: call.devices }, (_, d) => call.results[d * outputs.length + i] as bigint);
@@ -368,6 +384,13 @@ export class PjrtClient {
   /** Ends the client. Buffers and programs must not be used afterwards. */
   dispose(): void {
     this.#api.run('Client_Destroy', this.#api.struct('Client').set('client', this.#client), 'closing the client');
+  }
+
+  /** A call in which the plugin may ask for values of other processes. */
+  #runAsking(name: FunctionName, args: Struct, operation: string): void {
+    const keyValue = this.#elsewhere;
+    if (keyValue === undefined) this.#api.run(name, args, operation);
+    else this.#api.check(keyValue.call(this.#api.address(name), args.address), operation);
   }
 
   #own(handle: Address, type: BufferType, shape: readonly number[]): DeviceBuffer {

@@ -21,6 +21,15 @@ export function currentMesh(): Mesh | undefined {
 }
 
 /**
+ * Which of the processes that compute together this is, `{ index: 0, count: 1 }` for a process of its own. All of them run
+ * the same program and read the same values; files are written by process 0.
+ */
+export function currentProcess(): { readonly index: number; readonly count: number } {
+  const backend = tf.backend();
+  return computesOnMeshes(backend) ? backend.processes : { index: 0, count: 1 };
+}
+
+/**
  * Runs `fn` on several devices. If it returns a promise, the mesh stays until that is settled: do not overlap it with
  * another flow that computes.
  *
