@@ -32,7 +32,7 @@ export async function startEngine(options: Options): Promise<RunningEngine> {
   const quick = quickly[engine];
   // XLA reads its flags when the plugin is opened.
   if (quick !== undefined && !optimize) process.env['XLA_FLAGS'] = `${process.env['XLA_FLAGS'] ?? ''} ${quick}`.trim();
-  const info = await useEngine(engine, await providers(flush));
+  const info = await useEngine(engine, await providers(flush), { precision: 'float32' });
   const backend = tf.backend();
   if (!(backend instanceof XlaBackend)) {
     return { detail: info.detail, hostKernels: () => ({}), compiled: () => undefined };

@@ -62,7 +62,8 @@ await conformance('elementwise', elementwise, {
   Round: unary(),
   Cos: unary(between(-100, 100, 20)),
   Sin: unary(between(-100, 100, 20)),
-  Tan: unary(),
+  // The last two are next to a pole.
+  Tan: [...unary(), on({ x: given([-608065414.9, 1786759246.2, -470910673.97, -1015107953.9]) }, {}, { rtol: 1e-8 })],
   Tanh: unary(),
   Exp: unary(given([88, -88, 100, -110])),
   Expm1: unary(),

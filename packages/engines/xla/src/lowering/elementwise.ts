@@ -160,7 +160,8 @@ export const elementwise: Lowerings = {
   Round: ofX((x) => (x.type === 'f32' ? unary('round_nearest_even', x) : x)),
   Cos: simple('cosine'),
   Sin: simple('sine'),
-  Tan: simple('tan'),
+  // In double: near its poles the sine and cosine of a float lose the digits that the quotient shows.
+  Tan: ofX((x) => convert(unary('tan', convert(float(x), 'f64')), 'f32')),
   Tanh: simple('tanh'),
   Exp: ofX((x) => unary('exponential', float(x))),
   Expm1: simple('exponential_minus_one'),

@@ -1,7 +1,11 @@
 /** Kernels that move elements against the plain CPU backend. */
+import { tf, useEngine } from '@tesserae/tensor';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { xla } from '../provider.ts';
 import { conformance, on } from '../testing/conformance.ts';
 import { bools, complexes, floats, given, integers } from '../testing/specimens.ts';
 import type { Specimen } from '../testing/specimens.ts';
+import { xlaAvailable } from '../testing/xla-available.ts';
 import { shapes } from './shape.ts';
 
 const x = floats(2, 3, 4);
@@ -183,3 +187,22 @@ await conformance(
     Concat: [on([pairs, complexes(2, 2)], { axis: 1 })],
   },
 );
+
+describe.skipIf(!(await xlaAvailable()))('indices out of bounds', () => {
+  beforeAll(() => useEngine('xla:cpu', [xla]));
+
+  test('are refused where they are on the host', () => {
+    tf.tidy(() => {
+      const rows = tf.ones([3, 2]);
+      expect(() => tf.gather(rows, tf.tensor1d([0, 3], 'int32'))).toThrow(/index value 3 is not in \[0, 2\]/);
+      expect(() => tf.gather(rows, tf.tensor1d([-1], 'int32'), 1)).toThrow(/index value -1 is not in \[0, 1\]/);
+    });
+  });
+
+  test('take the nearest element where the device computed them', () => {
+    tf.tidy(() => {
+      const indices = tf.mul(tf.tensor1d([-1, 1, 1], 'int32'), tf.tensor1d([1, 1, 7], 'int32'));
+      expect([...tf.gather(tf.tensor1d([5, 6, 7]), indices).dataSync()]).toEqual([5, 6, 7]);
+    });
+  });
+});

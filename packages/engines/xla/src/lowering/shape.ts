@@ -43,11 +43,26 @@ const reshaping =
     return { tensors: call.backend.share(info, target(call, info.shape)) };
   };
 
+/**
+ * Indices that came from the host and are still there are checked, as TensorFlow.js does. Those that the device computed
+ * are not: it would mean waiting for them at every gather. Out of bounds, they take the nearest element.
+ */
+function checkIndices({ host }: Node, size: number): void {
+  const wrong = host?.find((index) => index < 0 || index >= size);
+  if (wrong !== undefined) {
+    throw new RangeError(
+      `GatherV2: the index value ${wrong} is not in [0, ${size - 1}]. Indices must be positions along the gathered axis, which has ${size} elements.`,
+    );
+  }
+}
+
 function gatherV2(call: KernelCall): Node {
   const { axis, batchDims } = call.attrs<{ axis: number; batchDims: number }>();
   const x = call.node('x');
-  const indices = convert(call.node('indices'), 'i32');
+  const given = call.node('indices');
+  const indices = convert(given, 'i32');
   const along = normalizeAxes(axis, x.shape.length)[0] as number;
+  checkIndices(given, x.shape[along] as number);
   tf.backend_util.segment_util.collectGatherOpShapeInfo(
     call.inputs['x'] as tf.Tensor,
     call.inputs['indices'] as tf.Tensor,

@@ -2,7 +2,7 @@
 import type { tf } from '@tesserae/tensor';
 
 /** Types that programs compute with. */
-export type ElementType = 'f32' | 'bf16' | 'f16' | 'i32' | 'ui32' | 'ui64' | 'i1' | 'complex<f32>';
+export type ElementType = 'f64' | 'f32' | 'bf16' | 'f16' | 'i32' | 'ui32' | 'ui64' | 'i1' | 'complex<f32>';
 
 /** Types that buffers at the edge of a program have: those of TensorFlow.js. */
 export type BufferType = 'f32' | 'i32' | 'i1' | 'complex<f32>';
