@@ -18,6 +18,7 @@ import { bufferType, dtypeOf } from './pjrt/element-type.ts';
 import type { BufferType, HostArray } from './pjrt/element-type.ts';
 import { callerLine, explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
+import { noteOf, noted } from './program-note.ts';
 import type { Trace } from './trace.ts';
 import { moveBuffer, readBuffer, readBufferLater } from './sharding/move-buffer.ts';
 import { DeviceMesh, axesText } from './sharding/placement.ts';
@@ -119,14 +120,24 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
     const data = this.#readable(dataId, 'dataSync()');
     if (data.strings !== undefined) return data.strings;
     const node = data.node as Node;
-    return node.host?.slice() ?? readBuffer(this.client, this.programs, node.buffer as DeviceBuffer);
+    if (node.host !== undefined) return node.host.slice();
+    try {
+      return readBuffer(this.client, this.programs, node.buffer as DeviceBuffer);
+    } catch (error) {
+      throw noted(error, node.program);
+    }
   }
 
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
     const data = this.#readable(dataId, 'data()');
     if (data.strings !== undefined) return data.strings;
     const node = data.node as Node;
-    return node.host?.slice() ?? (await readBufferLater(this.client, this.programs, node.buffer as DeviceBuffer));
+    if (node.host !== undefined) return node.host.slice();
+    try {
+      return await readBufferLater(this.client, this.programs, node.buffer as DeviceBuffer);
+    } catch (error) {
+      throw noted(error, node.program);
+    }
   }
 
   #readable(dataId: tf.DataId, call: string): TensorData {
@@ -350,6 +361,7 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
       shape: node.shape,
       placement: placements?.[i],
     }));
+    const note = noteOf('computing', module, outputs);
     let results: DeviceBuffer[];
     try {
       const program = this.programs.get(module.text, module.arguments.length, types, mesh);
@@ -359,13 +371,14 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
       );
     } catch (error) {
       const [only, ...others] = outputs as [Node, ...Node[]];
-      if (others.length === 0) only.failure = explained(error, 'computing', module);
+      if (others.length === 0) only.failure = explained(noted(error, note), 'computing', module);
       else for (const output of outputs) this.#compute([output]);
       return;
     }
     outputs.forEach((node, i) => {
       node.operation = undefined;
       node.buffer = results[i];
+      node.program = note;
     });
   }
 

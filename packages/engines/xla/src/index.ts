@@ -3,7 +3,7 @@
  */
 export { xla, xlaProvider, type XlaConfig } from './provider.ts';
 export { XlaBackend } from './backend.ts';
-export { XlaError } from './pjrt/errors.ts';
+export { DeviceMemoryError, XlaError } from './pjrt/errors.ts';
 export * from './plugins/index.ts';
 export { KeyValueServer } from './processes/key-value-server.ts';
 export { processGroup, processVariables } from './processes/process-group.ts';

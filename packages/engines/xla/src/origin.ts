@@ -6,7 +6,7 @@
  */
 import type { Module } from './graph/write-module.ts';
 import type { Node } from './graph/node.ts';
-import { XlaError } from './pjrt/errors.ts';
+import { DeviceMemoryError, XlaError } from './pjrt/errors.ts';
 
 /** See the file header. */
 export class Origin {
@@ -57,7 +57,8 @@ export function nodeInQuestion(error: unknown, module: Module): Node | undefined
 
 /** The error with the kernel that XLA's message is about, where the message points into the module. */
 export function explained(error: unknown, operation: string, module: Module): Error {
-  if (!(error instanceof XlaError)) return error instanceof Error ? error : new Error(String(error));
+  if (error instanceof DeviceMemoryError || !(error instanceof XlaError))
+    return error instanceof Error ? error : new Error(String(error));
   const origin = nodeInQuestion(error, module)?.origin;
   const about = origin instanceof Origin ? `${error.detail} (in ${origin.toString()})` : error.detail;
   return new XlaError(operation, about);

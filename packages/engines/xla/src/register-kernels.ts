@@ -22,6 +22,9 @@ export function registerKernels(backendName: string): void {
   }
 }
 
+/** Elements: 64 MiB of float32. */
+const largeValue = 2 ** 24;
+
 /** Kernels that only pass data on: they take strings too. */
 const sharing = new Set(['Identity', 'Reshape', 'ExpandDims']);
 
@@ -41,7 +44,9 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
     if ('tensors' in lowered) return lowered.tensors;
     let nodes = lowered instanceof Node ? [lowered] : lowered;
     if (half?.round === true) nodes = nodes.map(rounded);
-    markOrigin(nodes, new Origin(kernelName, device.locating));
+    // A call stack costs little beside a value of that size, and may explain why there is no room for it.
+    const large = nodes.some(({ size }) => size >= largeValue);
+    markOrigin(nodes, new Origin(kernelName, large || device.locating));
     const infos = nodes.map((node) => device.output(node));
     return lowered instanceof Node ? (infos[0] as tf.TensorInfo) : infos;
   };

@@ -13,7 +13,9 @@ import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { BufferType } from './pjrt/element-type.ts';
-import { explained, nodeInQuestion } from './origin.ts';
+import { callerLine, explained, nodeInQuestion } from './origin.ts';
+import { noteOf, noted } from './program-note.ts';
+import type { ProgramNote } from './program-note.ts';
 import { moveBuffer } from './sharding/move-buffer.ts';
 import type { Placement } from './sharding/placement.ts';
 import { Trace } from './trace.ts';
@@ -26,6 +28,7 @@ type Source =
 
 interface Specialization<R> {
   readonly executable: Executable;
+  readonly note: ProgramNote;
   readonly sources: readonly Source[];
   /** On a mesh, how each argument must lie. */
   readonly placements: readonly Placement[] | undefined;
@@ -282,6 +285,12 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const flattened = tree.flatten(result);
     return {
       executable,
+      note: noteOf(
+        `running '${this.#name}'`,
+        module,
+        outputs,
+        assigned.map(({ name }) => name),
+      ),
       sources,
       placements: mesh && module.arguments.map((leaf) => this.#backend.placementOf(leaf) as Placement),
       assigned,
@@ -294,7 +303,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   #run(specialization: Specialization<R>, allLeaves: readonly tf.Tensor[]): R {
     const backend = this.#backend;
     const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
-    const { executable, sources, placements, assigned, results } = specialization;
+    const { executable, note, sources, placements, assigned, results } = specialization;
     let flushed = false;
     const moved: DeviceBuffer[] = [];
     const ready = (node: Node, i: number, shared: boolean): DeviceBuffer => {
@@ -335,8 +344,14 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       if (buffers.indexOf(buffers[i] as DeviceBuffer) !== buffers.lastIndexOf(buffers[i] as DeviceBuffer))
         shared.push(i);
     }
-    const outputs = backend.client.execute(executable, buffers, shared);
-    for (const copy of moved) backend.client.destroy(copy);
+    let outputs: DeviceBuffer[];
+    try {
+      outputs = backend.client.execute(executable, buffers, shared);
+    } catch (error) {
+      throw noted(error, note, callerLine(new Error().stack));
+    } finally {
+      for (const copy of moved) backend.client.destroy(copy);
+    }
 
     assigned.forEach((variable, i) => {
       const data = backend.dataOf(variable.dataId);
@@ -347,9 +362,10 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         node.host = undefined;
         node.operation = undefined;
         node.buffer = outputs[i];
-        if (!sameShape(node.shape, variable.shape)) data.node = leafOf(outputs[i] as DeviceBuffer, node);
+        node.program = note;
+        if (!sameShape(node.shape, variable.shape)) data.node = leafOf(outputs[i] as DeviceBuffer, note, node);
       } else {
-        const { dataId } = backend.output(leafOf(outputs[i] as DeviceBuffer), variable.dtype);
+        const { dataId } = backend.output(leafOf(outputs[i] as DeviceBuffer, note), variable.dtype);
         const value = tf.engine().makeTensorFromDataId(dataId, variable.shape, variable.dtype, backend);
         variable.assign(value);
         value.dispose();
@@ -357,16 +373,17 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     });
     const made = results.map(({ shape, dtype }, i) => {
       const buffer = outputs[assigned.length + i] as DeviceBuffer;
-      const { dataId } = backend.output(leafOf(buffer), dtype);
+      const { dataId } = backend.output(leafOf(buffer, note), dtype);
       return tf.engine().makeTensorFromDataId(dataId, [...shape], dtype, backend);
     });
     return specialization.rebuild(made);
   }
 }
 
-function leafOf(buffer: DeviceBuffer, owner?: Node): Node {
+function leafOf(buffer: DeviceBuffer, program: ProgramNote, owner?: Node): Node {
   const node = new Node(buffer.type, buffer.shape);
   node.buffer = buffer;
+  node.program = program;
   if (owner !== undefined) node.owners = owner.owners;
   return node;
 }

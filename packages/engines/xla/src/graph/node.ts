@@ -6,6 +6,7 @@
  */
 import type { DeviceBuffer } from '../pjrt/client.ts';
 import type { Placement } from '../sharding/placement.ts';
+import type { ProgramNote } from '../program-note.ts';
 import type { ElementType, HostArray } from '../pjrt/element-type.ts';
 
 /** What computes a node. */
@@ -44,6 +45,8 @@ export class Node implements TensorType {
   placement: Placement | undefined;
   /** What asked for the node, for errors. */
   origin: { toString(): string } | undefined;
+  /** The program that computed it, for errors. */
+  program: ProgramNote | undefined;
   /** Why it cannot be computed: thrown when someone wants it. */
   failure: Error | undefined;
   /** Tensor data that refer to this node; the buffer is freed with the last one. */

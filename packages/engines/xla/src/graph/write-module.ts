@@ -13,6 +13,8 @@ import { writeOperations } from './write-operations.ts';
 export interface Module {
   readonly text: string;
   readonly arguments: readonly Node[];
+  /** The nodes that it computes. */
+  readonly nodes: Iterable<Node>;
   /** The node that is written at a line of the text, counted from 1. */
   nodeAt(line: number): Node | undefined;
 }
@@ -96,5 +98,5 @@ export function writeModule(outputs: readonly Node[], options: WriteOptions): Mo
     }
     return undefined;
   };
-  return { text, arguments: args, nodeAt };
+  return { text, arguments: args, nodes: written.values(), nodeAt };
 }

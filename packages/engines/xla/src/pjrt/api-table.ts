@@ -91,6 +91,8 @@ const functionNames = [
   'Buffer_IsDeleted',
   'Buffer_CopyToDevice',
   'Buffer_ToHostBuffer',
+  'Buffer_IsOnCpu',
+  'Buffer_ReadyEvent',
 ] as const;
 
 /** A function of the table. */
@@ -105,6 +107,7 @@ export function functionOffset(name: FunctionName): number {
 export type StructName =
   | 'Error_Destroy'
   | 'Error_Message'
+  | 'Error_GetCode'
   | 'Plugin_Initialize'
   | 'Event'
   | 'Event_IsReady'
@@ -131,7 +134,8 @@ export type StructName =
   | 'Executable_DeserializeAndLoad'
   | 'Buffer'
   | 'Buffer_Size'
-  | 'Buffer_ToHostBuffer';
+  | 'Buffer_ToHostBuffer'
+  | 'Buffer_ReadyEvent';
 
 const p = (...names: string[]): Field[] => names.map((name) => ({ name, type: 'p' }));
 
@@ -139,6 +143,7 @@ const p = (...names: string[]): Field[] => names.map((name) => ({ name, type: 'p
 const structs: Readonly<Record<StructName, readonly Field[]>> = {
   Error_Destroy: p('error'),
   Error_Message: p('error', 'message', 'messageSize'),
+  Error_GetCode: [...p('error'), { name: 'code', type: 'i' }],
   Plugin_Initialize: [],
   Event: p('event'),
   Event_IsReady: [...p('event'), { name: 'isReady', type: 'b' }],
@@ -190,6 +195,7 @@ const structs: Readonly<Record<StructName, readonly Field[]>> = {
   Buffer: p('buffer'),
   Buffer_Size: p('buffer', 'bytes'),
   Buffer_ToHostBuffer: p('buffer', 'layout', 'data', 'size', 'event'),
+  Buffer_ReadyEvent: p('buffer', 'event'),
 };
 
 /** The rest of `Device_MemoryStats` in 16-byte pairs that nobody reads. */

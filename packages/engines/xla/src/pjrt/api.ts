@@ -3,15 +3,21 @@
  */
 import { functionOffset } from './api-table.ts';
 import type { FunctionName, StructName } from './api-table.ts';
-import { XlaError } from './errors.ts';
+import { DeviceMemoryError, XlaError } from './errors.ts';
+import type { MemoryUsage } from './errors.ts';
 import { functionAt, memoryAt, openLibrary, preloadLibrary, textAt } from './native.ts';
 import type { Address, NativeFunction } from './native.ts';
 import { Struct } from './struct.ts';
+
+/** `PJRT_Error_Code_RESOURCE_EXHAUSTED`. */
+const resourceExhausted = 8;
 
 /** See the file header. */
 export class PjrtApi {
   /** `[major, minor]` of the plugin's API. */
   readonly version: readonly [number, number];
+  /** Says what is in use when the device has no more room. */
+  usage: () => MemoryUsage = () => ({ bytes: 0, buffers: 0 });
   readonly #table: DataView;
   readonly #functions = new Map<FunctionName, NativeFunction>();
 
@@ -66,7 +72,14 @@ export class PjrtApi {
 
   /** Throws an error, if it is one, and frees it. */
   check(error: Address, operation: string): void {
-    if (error !== 0n) throw new XlaError(operation, this.errorText(error));
+    if (error === 0n) return;
+    const code = this.struct('Error_GetCode').set('error', error);
+    this.function('Error_GetCode')(code.address);
+    const text = this.errorText(error);
+    // Where results of a program without room go into another, that one fails with another code.
+    if (code.getInt('code') === resourceExhausted || /\bOut of memory \w+ing /.test(text))
+      throw new DeviceMemoryError(operation, text, this.usage());
+    throw new XlaError(operation, text);
   }
 
   /** The text of an error, which is freed. */

@@ -10,7 +10,7 @@ import { compileOptions } from './compile-options.ts';
 import { listDevices } from './devices.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
-import { XlaError } from './errors.ts';
+import { XlaError, byteText } from './errors.ts';
 import type { KeyValueCallbacks } from '../processes/key-value-callbacks.ts';
 import { cut, paste } from '../sharding/blocks.ts';
 import type { Block, Device, DeviceMesh, Placement } from '../sharding/placement.ts';
@@ -138,6 +138,7 @@ export class PjrtClient {
     this.platformVersion = this.#clientText('Client_PlatformVersion');
     this.deviceKind = this.#kind();
 
+    this.#api.usage = () => ({ bytes: this.memoryStats()?.bytesInUse ?? this.bytesInUse, buffers: this.buffersInUse });
     this.#upload = this.#api
       .struct('Client_BufferFromHostBuffer')
       .set('client', this.#client)
@@ -292,7 +293,7 @@ export class PjrtClient {
 
   #startDownload(buffer: DeviceBuffer): { values: HostArray; event: Address } {
     if (buffer.handle === 0n) throw new Error('internal: xla reads a freed buffer.');
-    const values = hostArray(buffer.type, count(buffer.shape));
+    const values = this.#arrayFor(buffer);
     if (values.byteLength === 0) return { values, event: 0n };
     this.#download
       .set('buffer', buffer.handle)
@@ -301,6 +302,24 @@ export class PjrtClient {
       .set('event', 0n);
     this.#api.run('Buffer_ToHostBuffer', this.#download, 'reading from the device');
     return { values, event: this.#download.get('event') };
+  }
+
+  #arrayFor({ handle, type, shape }: DeviceBuffer): HostArray {
+    try {
+      return hostArray(type, count(shape));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // What has no room here had perhaps none on the device either, which explains more.
+      const ready = this.#api.struct('Buffer_ReadyEvent').set('buffer', handle);
+      this.#api.run('Buffer_ReadyEvent', ready, 'waiting for a value');
+      const failure = this.#api.function('Event_Await')(this.#event.set('event', ready.get('event')).address);
+      this.#destroyEvent(ready.get('event'));
+      this.#api.check(failure, 'computing');
+      const bytes = byteText(byteSize(type, count(shape)));
+      throw new RangeError(`xla: ${type} [${shape.join(', ')}] has ${bytes}, too many to read into one array.`, {
+        cause: error,
+      });
+    }
   }
 
   /** Frees a buffer, also one that was donated. */

@@ -17,6 +17,22 @@ const table = {
   'complex<f32>': { pjrt: 14, bytes: 8 },
 } as const;
 
+const widths: Readonly<Record<ElementType, number>> = {
+  f32: 4,
+  bf16: 2,
+  f16: 2,
+  i32: 4,
+  ui32: 4,
+  ui64: 8,
+  i1: 1,
+  'complex<f32>': 8,
+};
+
+/** Bytes of one element. */
+export function elementBytes(type: ElementType): number {
+  return widths[type];
+}
+
 /** The number of a type in `PJRT_Buffer_Type`. */
 export function pjrtType(type: BufferType): number {
   return table[type].pjrt;
