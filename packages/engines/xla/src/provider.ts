@@ -8,6 +8,8 @@ import type { ExecutableStoreConfig } from './executable-store.ts';
 import { keepLargeBlocks } from './pjrt/allocator.ts';
 import { PjrtClient } from './pjrt/client.ts';
 import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
+import { gpuMemoryOptions } from './gpu-memory.ts';
+import type { GpuMemory } from './gpu-memory.ts';
 import { keyValueCallbacks } from './processes/key-value-callbacks.ts';
 import { processGroup, processVariables } from './processes/process-group.ts';
 import { registerKernels } from './register-kernels.ts';
@@ -33,6 +35,11 @@ export interface XlaConfig {
    * `'each'` one by one as they are called, which is slow and shows which op is at fault.
    */
   readonly flush?: FlushPolicy;
+  /**
+   * `xla:cuda`: how much of the card's memory is taken, `'grow'` as needed or a share from 0 to 1 at the start. Default
+   * what `TESSERAE_GPU_MEMORY` says, or else three quarters; several processes on one card need less each.
+   */
+  readonly gpuMemory?: GpuMemory;
 }
 
 function platformOf(name: string): 'cuda' | 'cpu' {
@@ -85,8 +92,11 @@ async function start(name: string, config: XlaConfig): Promise<tf.KernelBackend>
     );
   }
   const processes = group && { ...group, keyValue: await keyValueCallbacks(group) };
-  const options = inline ? { options: { asynchronous: false } } : {};
-  const client = new PjrtClient({ path: plugin.path, preload, ...options, ...(processes && { processes }) });
+  const options = {
+    ...(inline && { asynchronous: false }),
+    ...(platform === 'cuda' && gpuMemoryOptions(config.gpuMemory)),
+  };
+  const client = new PjrtClient({ path: plugin.path, preload, options, ...(processes && { processes }) });
   registerKernels(name);
   return new XlaBackend(client, name, storeOf(config), config.flush);
 }
