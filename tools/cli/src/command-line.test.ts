@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineProvider } from '@tesserae/tensor';
@@ -158,6 +158,21 @@ test('doctor is content with a CPU engine and shows the plugins and devices', as
 test('doctor without XLA fails and ends with the line that fixes it', async () => {
   expect(await doctor([provider(false)], terminal, describe)).toBe(1);
   expect(out.at(-1)).toBe('To fix: get xla:cpu');
+});
+
+test('a plugin that is damaged is said to be so, with the line that fixes it', async () => {
+  const plugin = join(home, 'plugin.so');
+  await writeFile(plugin, 'half of a download');
+  process.env['TESSERAE_PJRT_PLUGIN'] = plugin;
+  try {
+    expect(await run(['doctor'], terminal)).toBe(1);
+  } finally {
+    delete process.env['TESSERAE_PJRT_PLUGIN'];
+  }
+  expect(out.join('\n')).toContain(`xla:cpu      found, but does not start: ${plugin} is no shared library`);
+  expect(out.at(-1)).toBe(
+    'To fix: Correct TESSERAE_PJRT_PLUGIN, or unset it and run `npx tesserae engine install cpu`.',
+  );
 });
 
 test('a plugin that is there but does not start is said to be so', async () => {

@@ -3,6 +3,7 @@
  *
  * Exit code 0 if at least the CPU can compute with XLA, 1 if only the slower engines can; a missing GPU is no fault.
  */
+import { EngineUnavailableError } from '@tesserae/tensor';
 import type { EngineProvider } from '@tesserae/tensor';
 import { doctor as pluginReport } from '@tesserae/xla/plugins';
 import type { Terminal } from './terminal.ts';
@@ -52,11 +53,16 @@ export async function doctor(
           terminal.out(works);
           if (provider.family === 'xla') xlaWorks = true;
         } else {
+          const reason = works instanceof EngineUnavailableError ? works.reason : works;
           terminal.out(
-            row(name, `found, but does not start: ${works instanceof Error ? works.message : String(works)}`),
+            row(name, `found, but does not start: ${reason instanceof Error ? reason.message : String(reason)}`),
           );
           if (provider.family === 'xla') {
-            fixes.push(`Remove the plugin's folder and install it again, or unset TESSERAE_PJRT_PLUGIN.`);
+            fixes.push(
+              works instanceof EngineUnavailableError
+                ? works.remedy
+                : `Remove the plugin's folder and install it again, or unset TESSERAE_PJRT_PLUGIN.`,
+            );
           }
         }
         continue;

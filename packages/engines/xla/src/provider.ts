@@ -1,4 +1,5 @@
 /** The XLA engines as `useEngine` sees them. */
+import { dirname } from 'node:path';
 import { EngineUnavailableError, tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
@@ -7,7 +8,10 @@ import { ExecutableStore } from './executable-store.ts';
 import type { ExecutableStoreConfig } from './executable-store.ts';
 import { keepLargeBlocks } from './pjrt/allocator.ts';
 import { PjrtClient } from './pjrt/client.ts';
+import type { ClientConfig } from './pjrt/client.ts';
+import { PluginFileError } from './pjrt/errors.ts';
 import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
+import type { PluginLocation } from './plugins/index.ts';
 import { gpuMemoryOptions } from './gpu-memory.ts';
 import type { GpuMemory } from './gpu-memory.ts';
 import { keyValueCallbacks } from './processes/key-value-callbacks.ts';
@@ -96,9 +100,27 @@ async function start(name: string, config: XlaConfig): Promise<tf.KernelBackend>
     ...(inline && { asynchronous: false }),
     ...(platform === 'cuda' && gpuMemoryOptions(config.gpuMemory)),
   };
-  const client = new PjrtClient({ path: plugin.path, preload, options, ...(processes && { processes }) });
+  const client = openClient(name, plugin, { path: plugin.path, preload, options, ...(processes && { processes }) });
   registerKernels(name);
   return new XlaBackend(client, name, storeOf(config), config.flush);
+}
+
+/** The client of a plugin; what is wrong with the plugin's file becomes a reason and a remedy. */
+function openClient(name: string, plugin: PluginLocation, config: ClientConfig): PjrtClient {
+  try {
+    return new PjrtClient(config);
+  } catch (error) {
+    if (!(error instanceof PluginFileError)) throw error;
+    throw new EngineUnavailableError(name, error.message, remedyFor(plugin, platformOf(name)), { cause: error });
+  }
+}
+
+function remedyFor({ path, source }: PluginLocation, platform: 'cuda' | 'cpu'): string {
+  const install = `\`npx tesserae engine install ${platform === 'cuda' ? 'cuda13' : 'cpu'}\``;
+  if (source === 'TESSERAE_PJRT_PLUGIN') return `Correct TESSERAE_PJRT_PLUGIN, or unset it and run ${install}.`;
+  return source === 'JAX installation'
+    ? `Run ${install}, or repair JAX.`
+    : `Delete ${dirname(path)} and run ${install}.`;
 }
 
 function storeOf({ programCache = true }: XlaConfig): ExecutableStore | undefined {

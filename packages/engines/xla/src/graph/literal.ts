@@ -14,6 +14,7 @@ export function scalarText(value: number, type: ElementType): string {
     return text.includes('.') ? text : text.replace('e', '.0e');
   }
   const bits = {
+    f64: ['0x7FF8000000000000', '0x7FF0000000000000', '0xFFF0000000000000'],
     f32: ['0x7FC00000', '0x7F800000', '0xFF800000'],
     bf16: ['0x7FC0', '0x7F80', '0xFF80'],
     f16: ['0x7E00', '0x7C00', '0xFC00'],

@@ -13,6 +13,10 @@ describe('layoutOf', () => {
     expect(layoutOf(name, 115).size).toBe(size);
   });
 
+  test('leaves room for fields of later versions', () => {
+    expect(layoutOf('Client_Compile', 116).size).toBe(56 + 64);
+  });
+
   test('aligns pointers after an int, and begins after the two common fields', () => {
     const { offsets } = layoutOf('Client_BufferFromHostBuffer', 115);
     expect([offsets['client'], offsets['type'], offsets['dims'], offsets['semantics'], offsets['device']]).toEqual([

@@ -209,6 +209,9 @@ export interface Layout {
   readonly offsets: Readonly<Record<string, number>>;
 }
 
+/** The newest API that the table was checked against. */
+export const newestKnownMinor = 115;
+
 const sizes = { p: 8, i: 4, b: 1 } as const;
 
 /** Lays a struct out for a plugin of API version 0.`minor`, with C's natural alignment. */
@@ -222,5 +225,6 @@ export function layoutOf(name: StructName, minor: number): Layout {
     offsets[field.name] = at;
     end = at + width;
   }
-  return { size: end, offsets };
+  // A plugin refuses a struct smaller than its own and takes a larger one: room for fields that nobody knows yet, zero.
+  return { size: end + (minor > newestKnownMinor ? 64 : 0), offsets };
 }

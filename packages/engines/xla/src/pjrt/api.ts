@@ -1,9 +1,10 @@
 /**
  * An opened plugin: its table of functions, its version, and the way all calls go: a struct in, an error or nothing out.
  */
-import { functionOffset } from './api-table.ts';
+import { functionOffset, newestKnownMinor } from './api-table.ts';
 import type { FunctionName, StructName } from './api-table.ts';
-import { DeviceMemoryError, XlaError } from './errors.ts';
+import { whyUnloadable } from './check-library.ts';
+import { DeviceMemoryError, PluginFileError, XlaError } from './errors.ts';
 import type { MemoryUsage } from './errors.ts';
 import { functionAt, memoryAt, openLibrary, preloadLibrary, textAt } from './native.ts';
 import type { Address, NativeFunction } from './native.ts';
@@ -11,6 +12,24 @@ import { Struct } from './struct.ts';
 
 /** `PJRT_Error_Code_RESOURCE_EXHAUSTED`. */
 const resourceExhausted = 8;
+
+/** Plugins that were said to be newer than what was tested. */
+const warned = new Set<string>();
+
+/** Where the plugin's `PJRT_Api` is. */
+function open(path: string): Address {
+  const reason = whyUnloadable(path);
+  if (reason !== undefined) throw new PluginFileError(path, reason);
+  try {
+    return openLibrary(path, 'GetPjrtApi');
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const why = message.includes('GetPjrtApi')
+      ? 'is a library, but no PJRT plugin: it has no function GetPjrtApi.'
+      : `cannot be opened: ${message.replace(/^Failed to load shared library: /, '')}.`;
+    throw new PluginFileError(path, why, { cause });
+  }
+}
 
 /** See the file header. */
 export class PjrtApi {
@@ -26,21 +45,26 @@ export class PjrtApi {
    *
    * @param path the plugin's shared library
    * @param preload libraries that it needs, opened first, in this order
-   * @throws if a library cannot be opened; XlaError if the plugin's version is none that this table fits
+   * @throws PluginFileError if the file is damaged, for another machine, no plugin or one of an unknown version
    */
   constructor(path: string, preload: readonly string[] = []) {
     // Read when the library is opened. At 2 the CPU plugin's loader of saved programs still prints pages of machine
     // features; what matters comes back as errors of the calls.
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= /cuda|gpu/i.test(path) ? '2' : '3';
     for (const library of preload) preloadLibrary(library);
-    const api = openLibrary(path, 'GetPjrtApi');
+    const api = open(path);
     const head = new DataView(memoryAt(api, 40));
     this.#table = new DataView(memoryAt(api, Number(head.getBigUint64(0, true))));
-    this.version = [head.getInt32(32, true), head.getInt32(36, true)];
-    if (this.version[0] !== 0 || this.version[1] < 40) {
-      throw new XlaError(
-        'opening the plugin',
-        `${path} has PJRT API ${this.version.join('.')}; 0.40 or a later 0.x is needed.`,
+    const [major, minor] = [head.getInt32(32, true), head.getInt32(36, true)];
+    this.version = [major, minor];
+    if (major !== 0 || minor < 40) {
+      throw new PluginFileError(path, `has PJRT API ${major}.${minor}; 0.40 or a later 0.x is needed.`);
+    }
+    if (minor > newestKnownMinor && !warned.has(path)) {
+      warned.add(path);
+      process.emitWarning(
+        `xla: ${path} has PJRT API 0.${minor}, newer than 0.${newestKnownMinor}, the newest that was tested. ` +
+          'Should it fail, `npx tesserae engine install` brings one that was.',
       );
     }
   }

@@ -18,6 +18,7 @@ const table = {
 } as const;
 
 const widths: Readonly<Record<ElementType, number>> = {
+  f64: 8,
   f32: 4,
   bf16: 2,
   f16: 2,

@@ -16,6 +16,18 @@ export class XlaError extends Error {
   }
 }
 
+/** The plugin's file cannot be opened here, or is no PJRT plugin. */
+export class PluginFileError extends Error {
+  override readonly name = 'PluginFileError';
+  readonly path: string;
+
+  /** `reason` is the end of a sentence about the file. */
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`${path} ${reason}`, options);
+    this.path = path;
+  }
+}
+
 /** What our buffers take on the device. */
 export interface MemoryUsage {
   readonly bytes: number;
