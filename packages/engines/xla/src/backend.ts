@@ -7,12 +7,13 @@
  * (trace.ts).
  */
 import { TraceReadError, tf } from '@tesserae/tensor';
-import type { CompilingBackend, Mesh, MeshBackend, Program } from '@tesserae/tensor';
+import type { ChoosingBackend, CompilingBackend, Mesh, MeshBackend, Program } from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
 import type { ExecutableStore } from './executable-store.ts';
 import { constant, convert, reshape } from './graph/hlo.ts';
 import { Node, sameShape, sizeOf } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
+import { prefersScores } from './lowering/attention-tiles.ts';
 import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
 import { bufferType, dtypeOf } from './pjrt/element-type.ts';
 import type { BufferType, HostArray } from './pjrt/element-type.ts';
@@ -36,7 +37,7 @@ const smallHostArray = 1024;
 export type FlushPolicy = 'reads' | 'each';
 
 /** See the file header. */
-export class XlaBackend extends tf.KernelBackend implements CompilingBackend, MeshBackend {
+export class XlaBackend extends tf.KernelBackend implements ChoosingBackend, CompilingBackend, MeshBackend {
   readonly client: PjrtClient;
   readonly programs: ProgramCache;
   readonly name: string;
@@ -186,6 +187,10 @@ export class XlaBackend extends tf.KernelBackend implements CompilingBackend, Me
       numBytesOnDevice: this.client.bytesInUse,
       numBuffersOnDevice: this.client.buffersInUse,
     };
+  }
+
+  prefersComposed(kernel: string, shapes: readonly (readonly number[])[]): boolean {
+    return this.client.platform === 'cpu' && kernel === 'FlashAttention' && prefersScores(shapes);
   }
 
   override floatPrecision(): 16 | 32 {

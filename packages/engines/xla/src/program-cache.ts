@@ -56,7 +56,7 @@ export class ProgramCache {
     const store = this.#store;
     // A program of several devices is compiled each time: its options name the devices.
     if (store === undefined || mesh !== undefined) return this.#compile(text, inputs, outputs, mesh);
-    const key = executableKey(this.#identity, this.#client.compileOptions, text);
+    const key = executableKey(this.#identity, this.#client.compileOptions(text), text);
     const stored = store.read(key);
     if (stored?.kind === 'program') {
       const loaded = this.#load(stored.bytes, inputs, outputs);

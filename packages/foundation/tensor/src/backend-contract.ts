@@ -41,3 +41,14 @@ export interface MeshBackend extends tf.KernelBackend {
 export function computesOnMeshes(backend: tf.KernelBackend): backend is MeshBackend {
   return typeof (backend as Partial<MeshBackend>).useMesh === 'function';
 }
+
+/** A backend that has kernels for whole ops but is quicker with the plain ops for some sizes. */
+export interface ChoosingBackend extends tf.KernelBackend {
+  /** Whether the composed form shall be used in place of `kernel` for inputs of these shapes. */
+  prefersComposed(kernel: string, shapes: readonly (readonly number[])[]): boolean;
+}
+
+/** Whether the backend chooses between its kernels and the composed forms. */
+export function choosesForms(backend: tf.KernelBackend): backend is ChoosingBackend {
+  return typeof (backend as Partial<ChoosingBackend>).prefersComposed === 'function';
+}

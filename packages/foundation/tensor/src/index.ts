@@ -29,7 +29,7 @@ export * as ops from './ops/index.ts';
 export { compile } from './compile.ts';
 export type { Compiled, CompileOptions } from './compile.ts';
 export { isCompiling } from './backend-contract.ts';
-export type { CompilingBackend, MeshBackend, Program } from './backend-contract.ts';
+export type { ChoosingBackend, CompilingBackend, MeshBackend, Program } from './backend-contract.ts';
 export { checkSpec, mesh, specAxes, specText } from './mesh/mesh.ts';
 export type { Mesh, MeshAxis, ShardSpec } from './mesh/mesh.ts';
 export { currentMesh, currentProcess, MeshError, shard, withMesh } from './mesh/with-mesh.ts';

@@ -86,6 +86,19 @@ export function tilingOf(sizes: AttentionSizes, platform: string): Tiling {
   return { ...tile, heads: largestDivisor(mask === undefined ? all.heads : groups, limit) };
 }
 
+/** Scores of a head, and of all heads (32 MB), up to which the CPU is quicker with them in memory. */
+const [composedHead, composedTotal] = [2 ** 20, 2 ** 23];
+
+/**
+ * Whether attention of `[query, key, …]` is quicker in its composed form on the CPU: with the weights kept for the
+ * backward pass, there are fewer and larger operations. See docs/log.md.
+ */
+export function prefersScores(shapes: readonly (readonly number[])[]): boolean {
+  const [batch, heads, queries] = shapes[0] as [number, number, number];
+  const scores = queries * (shapes[1]?.[2] as number);
+  return scores < composedHead && batch * heads * scores <= composedTotal;
+}
+
 export const index = (value: number): Node => constant(value, 'i32');
 
 /** Batched product of [n, a, b] and [n, c, d] over the named dimensions, under the current precision. */

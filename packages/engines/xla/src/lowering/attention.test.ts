@@ -1,8 +1,8 @@
 /** One tile of attention against the composed form on TensorFlow.js's plain CPU backend, and tiles against one tile. */
 import { compile, ops, random, scope, tf, useEngine } from '@tesserae/tensor';
 import { checkGradients, expectClose } from '@tesserae/tensor/testing';
-import { beforeAll, describe, expect, test } from 'vitest';
-import type { XlaBackend } from '../backend.ts';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { XlaBackend } from '../backend.ts';
 import type { Node } from '../graph/node.ts';
 import { xla } from '../provider.ts';
 import { largestTensor } from '../testing/largest-tensor.ts';
@@ -92,10 +92,16 @@ describe.skipIf(!(await xlaAvailable()))('FlashAttention', () => {
   beforeAll(async () => {
     await useEngine('xla:cpu', [xla]);
   });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
 
   test.each(Object.entries(composedCases))('one tile: %s', async (_, one) => {
     const values = async (engine: string): Promise<Float32Array[]> => {
       await useEngine(engine, [xla]);
+      const backend = tf.backend();
+      // These sizes would not use the kernel.
+      if (backend instanceof XlaBackend) vi.spyOn(backend, 'prefersComposed').mockReturnValue(false);
       using _scope = scope();
       const inputs = inputsOf(one);
       using program = compile(evaluate(one));
@@ -134,7 +140,17 @@ describe.skipIf(!(await xlaAvailable()))('FlashAttention', () => {
     }
   });
 
+  test('leaves short sequences to the composed form', () => {
+    const backend = tf.backend() as XlaBackend;
+    const used = (batch: number, time: number): boolean => {
+      const shape = [batch, 8, time, 64];
+      return !backend.prefersComposed('FlashAttention', [shape, shape, shape]);
+    };
+    expect([used(8, 128), used(2, 512), used(1, 1024), used(128, 128)]).toEqual([false, false, true, true]);
+  });
+
   test('has the gradient of finite differences, and second derivatives', () => {
+    vi.spyOn(tf.backend() as XlaBackend, 'prefersComposed').mockReturnValue(false);
     using _ = scope();
     const one: Case = { queries: 7, heads: 2, groups: 1, dim: 3, causal: true };
     const inputs = inputsOf(one).slice(0, 3);

@@ -1,6 +1,6 @@
 /** Matrix products. */
 import { apply, broadcastShape, broadcastTo } from '../graph/broadcast.ts';
-import { convert, dotGeneral, reshape } from '../graph/hlo.ts';
+import { convert, dotGeneral, reshape, transpose } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import { activate } from './elementwise.ts';
 import { productOperands } from './kernel.ts';
@@ -25,7 +25,8 @@ function checkShapes(a: Node, b: Node, transposeA: boolean, transposeB: boolean)
 }
 
 /** [..., m, k] x [..., k, n] with broadcast batch dimensions; float32 accumulation whatever the operands. */
-function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean): Node {
+function batchMatMul(call: KernelCall, transposeA: boolean, transposeB: boolean): Node {
+  const [a, b] = [call.node('a'), call.node('b')];
   const rank = Math.max(a.shape.length, b.shape.length);
   checkShapes(a, b, transposeA, transposeB);
   const lift = (x: Node): Node =>
@@ -37,6 +38,18 @@ function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean)
   const type = left.type === 'i1' ? 'i32' : left.type === 'bf16' ? 'f32' : left.type;
   const operands = productOperands(convert(left, type), convert(right, type));
   const batchDimensions = batch.map((_, i) => i);
+  const onCpu = call.backend.client.platform === 'cpu';
+  if (onCpu && transposeA && !transposeB && batch.some((size) => size > 1)) {
+    // aᵀ b as (bᵀ a)ᵀ: a batch whose left side is contracted along its rows has no fast kernel on the CPU.
+    const swap = [...batchDimensions, rank - 1, rank - 2];
+    const rows = {
+      lhsBatch: batchDimensions,
+      rhsBatch: batchDimensions,
+      lhsContract: [rank - 1],
+      rhsContract: [rank - 2],
+    };
+    return transpose(dotGeneral(transpose(operands.b, swap), operands.a, rows, operands.precision, type), swap);
+  }
   const dims = {
     lhsBatch: batchDimensions,
     rhsBatch: batchDimensions,
@@ -48,7 +61,7 @@ function batchMatMul(a: Node, b: Node, transposeA: boolean, transposeB: boolean)
 
 function fused(call: KernelCall): Node {
   const { transposeA, transposeB, activation = 'linear', leakyreluAlpha } = call.attrs<MatMulAttributes>();
-  let result = batchMatMul(call.node('a'), call.node('b'), transposeA, transposeB);
+  let result = batchMatMul(call, transposeA, transposeB);
   if (call.has('bias')) result = apply('add', result, call.node('bias'));
   const alpha = call.has('preluActivationWeights') ? call.node('preluActivationWeights') : undefined;
   return activate(result, activation, alpha, leakyreluAlpha);
@@ -58,7 +71,7 @@ function fused(call: KernelCall): Node {
 export const products: Lowerings = {
   BatchMatMul: (call) => {
     const { transposeA, transposeB } = call.attrs<MatMulAttributes>();
-    return batchMatMul(call.node('a'), call.node('b'), transposeA, transposeB);
+    return batchMatMul(call, transposeA, transposeB);
   },
   _FusedMatMul: fused,
 };

@@ -107,8 +107,6 @@ export class PjrtClient {
   readonly #event: Struct;
   readonly #buffer: Struct;
   readonly #dims = new BigInt64Array(16);
-  /** What every program is compiled with, as a serialised `CompileOptionsProto`. */
-  readonly compileOptions: Uint8Array;
 
   constructor(config: ClientConfig) {
     this.#api = new PjrtApi(config.path, config.preload);
@@ -134,7 +132,6 @@ export class PjrtClient {
     if (first === undefined) throw new XlaError('listing devices', 'the plugin has no device.');
     this.#device = first.address;
     this.platform = this.#clientText('Client_PlatformName');
-    this.compileOptions = compileOptions({ platform: this.platform });
     this.platformVersion = this.#clientText('Client_PlatformVersion');
     this.deviceKind = this.#kind();
 
@@ -153,15 +150,17 @@ export class PjrtClient {
     return this.devices.filter(({ local }) => local).length;
   }
 
+  /** What a module is compiled with, as a serialised `CompileOptionsProto`. */
+  compileOptions(module: string, mesh?: DeviceMesh): Uint8Array {
+    return compileOptions({ platform: this.platform, module, devices: mesh?.devices.map(({ id }) => id) ?? [] });
+  }
+
   /**
    * Compiles a module of StableHLO text. `inputs` is the number of arguments of its main function; with a mesh it
    * becomes one program on all of its devices.
    */
   compile(module: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
-    const options =
-      mesh === undefined
-        ? this.compileOptions
-        : compileOptions({ platform: this.platform, devices: mesh.devices.map(({ id }) => id) });
+    const options = this.compileOptions(module, mesh);
     const code = encoder.encode(module);
     const format = encoder.encode('mlir');
     const program = this.#api

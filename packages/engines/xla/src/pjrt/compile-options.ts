@@ -6,37 +6,47 @@
  * use_shardy_partitioner (19).
  * env_option_overrides (7), a map from names to OptionOverrideProto: string_field (1), bool_field (2).
  */
+import { largestProduct } from './largest-product.ts';
 
 /**
- * What programs for the CPU are compiled with.
+ * What a program for the CPU is compiled with.
  *
  * - The fast form of minimum and maximum loses NaN when it is the second operand, and with it the sign that a training
  *   run has gone wrong.
- * - YNNPACK takes reductions, which it does in parallel and adds in pairs, and nothing else: its convolutions take 1.7
- *   times as long as Eigen's and its large matrix products 1.15 times (docs/log.md).
+ * - YNNPACK takes reductions and matrix products, and not what it does by default besides: its convolutions take 1.7
+ *   times as long as Eigen's. It is better at products with a short side and in batches, Eigen at large ones; one program
+ *   is compiled one way (docs/log.md).
  */
-const cpuOptions: Readonly<Record<string, string | boolean>> = {
-  xla_cpu_enable_fast_min_max: false,
-  xla_cpu_experimental_ynn_fusion_type: 'LIBRARY_FUSION_TYPE_REDUCE',
-};
+function cpuOptions(module: string): Record<string, string | boolean> {
+  const types = largestProduct(module) > eigenAbove ? ['REDUCE'] : ['REDUCE', 'INDIVIDUAL_DOT'];
+  return {
+    xla_cpu_enable_fast_min_max: false,
+    xla_cpu_experimental_ynn_fusion_type: types.map((type) => `LIBRARY_FUSION_TYPE_${type}`).join(','),
+  };
+}
+
+/** Floating-point operations of a product above which Eigen is the faster one. */
+const eigenAbove = 8e9;
 
 /** What a program is compiled for. */
 export interface CompileTarget {
   /** The client's platform name; `cpu` has options of its own. */
   readonly platform: string;
+  /** Text of the StableHLO module. */
+  readonly module: string;
   /** The ids of the devices of one SPMD program, in the order of the mesh; none for a program of one device. */
   readonly devices?: readonly number[];
 }
 
 /** The serialised options. */
-export function compileOptions({ platform, devices = [] }: CompileTarget): Uint8Array {
+export function compileOptions({ platform, module, devices = [] }: CompileTarget): Uint8Array {
   const build = [0x08, ...Array<number>(9).fill(0xff), 0x01, 0x20, 0x01, 0x28, ...varint(Math.max(1, devices.length))];
   if (devices.length > 0) {
     const computations = devices.flatMap((id) => message(3, message(1, varint(id))));
     const assignment = [0x08, 0x01, 0x10, ...varint(devices.length), ...computations];
     build.push(0x30, 0x01, ...message(9, assignment), 0x98, 0x01, 0x01);
   }
-  const overrides = Object.entries(platform === 'cpu' ? cpuOptions : {}).flatMap(([name, value]) => {
+  const overrides = Object.entries(platform === 'cpu' ? cpuOptions(module) : {}).flatMap(([name, value]) => {
     const field = typeof value === 'string' ? message(1, text(value)) : [0x10, value ? 1 : 0];
     return message(7, [...message(1, text(name)), ...message(2, field)]);
   });

@@ -140,7 +140,7 @@ export function attention(options: AttentionOptions): tf.Tensor4D {
     const allowed = mask?.dtype === 'bool' ? [forbid(mask)] : [];
     const added = mask?.dtype === 'float32' ? [mask] : [];
     return (
-      hasKernel('FlashAttention')
+      hasKernel('FlashAttention', [query, key, value])
         ? runFused(flash(causal, scale), [query, key, value, ...added], allowed)
         : composed(query, key, value, allowed[0] ?? added[0], causal, scale)
     ) as tf.Tensor4D;

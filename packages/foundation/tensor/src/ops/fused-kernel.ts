@@ -5,11 +5,20 @@
  * as the reference of tests.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { choosesForms } from '../backend-contract.ts';
 import { recordingOuterTape } from '../gradients/gradient.ts';
 
-/** Whether the engine in use has a kernel. */
-export function hasKernel(name: string): boolean {
-  return tf.getKernel(name, tf.getBackend()) != null;
+/** Whether the engine in use has a kernel, and uses it for these inputs where they are given. */
+export function hasKernel(name: string, inputs: readonly tf.Tensor[] = []): boolean {
+  if (tf.getKernel(name, tf.getBackend()) == null) return false;
+  const backend = tf.backend();
+  return !(
+    choosesForms(backend) &&
+    backend.prefersComposed(
+      name,
+      inputs.map(({ shape }) => shape),
+    )
+  );
 }
 
 /** Runs a kernel; inputs that are undefined are left out. */
