@@ -14,6 +14,7 @@ class TorchContext:
         import torch
 
         self.compiled = compiled
+        self.axes = None
         self.device = torch.device("cuda" if device == "gpu" else "cpu")
         self.precision = precision
         tf32 = precision == "tf32"
@@ -52,7 +53,7 @@ class TorchContext:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def adamw(self, model, rate, decay):
+    def adamw(self, model, rate, decay, betas=(0.9, 0.999)):
         """Fused AdamW that decays only what has two axes and more."""
         import torch
 
@@ -60,7 +61,7 @@ class TorchContext:
             {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": decay},
             {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=rate, fused=True)
+        return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=True)
 
     def finish(self, result):
         import torch
@@ -68,7 +69,13 @@ class TorchContext:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
+    def with_layout(self, step, axes):
+        """`step` whose results are compared with their axes in another order."""
+        self.axes = axes
+        return step
+
     def values(self, result):
+        result = result if self.axes is None else result.permute(self.axes)
         return result.detach().float().cpu().numpy() if result.is_floating_point() else result.cpu().numpy()
 
     def fastest(self, candidates):
@@ -84,6 +91,7 @@ class JaxContext:
     """JAX with jit."""
 
     compiled = True
+    axes = None
 
     def __init__(self, device, precision, compiled, threads):
         import jax
@@ -109,10 +117,16 @@ class JaxContext:
 
         jax.block_until_ready(result)
 
+    def with_layout(self, step, axes):
+        """`step` whose results are compared with their axes in another order."""
+        self.axes = axes
+        return step
+
     def values(self, result):
         import jax.numpy as jnp
         import numpy
 
+        result = result if self.axes is None else result.transpose(self.axes)
         return numpy.asarray(result.astype(jnp.float32) if result.dtype == jnp.bfloat16 else result)
 
     def fastest(self, candidates):
