@@ -40,8 +40,17 @@ const gradientRules: readonly KnownFailure[] = [
   },
 ].map((failure) => ({ ...failure, gradients: 'tesserae' as const }));
 
+/** What TensorFlow itself computes otherwise. */
+const ofTensorflow: readonly KnownFailure[] = [
+  {
+    spec: 'tan {} numbers exceed float32 precision',
+    reason: "TensorFlow's float32 tangent near a pole is one unit in the last place above the expected one.",
+    engines: ['tensorflow'],
+  },
+];
+
 /** See the file header. */
-const knownFailures: readonly KnownFailure[] = [...gradientRules];
+const knownFailures: readonly KnownFailure[] = [...gradientRules, ...ofTensorflow];
 
 /** The failures that a run is expected to show. */
 export function expectedFailures({ engine, gradients }: Pick<Options, 'engine' | 'gradients'>): Map<string, string> {

@@ -6,6 +6,7 @@
  */
 import { tf, useEngine } from '@tesserae/tensor';
 import type { EngineProvider } from '@tesserae/tensor';
+import type { TensorflowBackend } from '@tesserae/tensorflow';
 import { XlaBackend, xlaProvider } from '@tesserae/xla';
 import type { Options } from './options.ts';
 
@@ -32,10 +33,15 @@ export async function startEngine(options: Options): Promise<RunningEngine> {
   const quick = quickly[engine];
   // XLA reads its flags when the plugin is opened.
   if (quick !== undefined && !optimize) process.env['XLA_FLAGS'] = `${process.env['XLA_FLAGS'] ?? ''} ${quick}`.trim();
-  const info = await useEngine(engine, await providers(flush), { precision: 'float32' });
+  const info = await useEngine(engine, await providers(engine, flush), { precision: 'float32' });
   const backend = tf.backend();
   if (!(backend instanceof XlaBackend)) {
-    return { detail: info.detail, hostKernels: () => ({}), compiled: () => undefined };
+    const { hostFallbacks } = backend as Partial<TensorflowBackend>;
+    return {
+      detail: info.detail,
+      hostKernels: () => Object.fromEntries(hostFallbacks ?? []),
+      compiled: () => undefined,
+    };
   }
   // Each suite resets the global engine, which disposes its backends and makes them anew. A provider hands out one
   // backend for the process, so it must outlive that.
@@ -50,6 +56,7 @@ export async function startEngine(options: Options): Promise<RunningEngine> {
   };
 }
 
-function providers(flush: Options['flush']): Promise<EngineProvider[]> {
-  return Promise.resolve([xlaProvider({ flush, programCache: false })]);
+async function providers(engine: Options['engine'], flush: Options['flush']): Promise<EngineProvider[]> {
+  if (engine === 'tensorflow') return [(await import('@tesserae/tensorflow')).tensorflow];
+  return [xlaProvider({ flush, programCache: false })];
 }

@@ -1,4 +1,4 @@
 /**
  * @tesserae/tensorflow: TensorFlow's kernels as an engine of TensorFlow.js programs.
  */
-export { tensorflow } from './provider.ts';
+export { tensorflow, type TensorflowBackend } from './provider.ts';

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import * as util from 'node:util';
 import { EngineUnavailableError, registerHostKernels, tf, useEngine } from '@tesserae/tensor';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { tensorflow } from './index.ts';
+import { tensorflow, type TensorflowBackend } from './index.ts';
 
 const probe = await tensorflow.probe('tensorflow');
 if (!probe.available) {
@@ -90,11 +90,14 @@ describe.skipIf(!probe.available)('with TensorFlow', () => {
     ['round of large whole numbers', () => tf.round(tf.tensor1d([-12345678, 3], 'int32')), [-12345678, 3]],
     ['sign of NaN', () => tf.sign(tf.tensor1d([NaN, -2, 3])), [0, -1, 1]],
     ['explicitly padded pooling', () => tf.maxPool(tf.tensor3d([1, 2, 3, 4], [2, 2, 1]), 2, 2, 1), [1, 2, 3, 4]],
-  ])('%s', (_, compute, expected) => {
+  ])('%s', (title, compute, expected) => {
     const before = tf.memory().numTensors;
+    const { hostFallbacks } = tf.backend() as TensorflowBackend;
+    const pooled = hostFallbacks.get('MaxPool') ?? 0;
     const result = tf.tidy(compute);
     expect([...result.dataSync()]).toEqual(expected);
     expect(tf.memory().numTensors).toBe(before + 1);
+    expect(hostFallbacks.get('MaxPool') ?? 0).toBe(pooled + (title.includes('pooling') ? 1 : 0));
     result.dispose();
   });
 });

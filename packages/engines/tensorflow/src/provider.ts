@@ -22,7 +22,13 @@ async function probe(): Promise<EngineProbe> {
   }
 }
 
-async function start(name: string): Promise<tf.KernelBackend> {
+/** The backend of the engine `tensorflow`: tfjs-node's, and what it left to the host. */
+export interface TensorflowBackend extends tf.KernelBackend {
+  /** Kernel calls that the host computed, by kernel, because tfjs-node cannot. */
+  readonly hostFallbacks: ReadonlyMap<string, number>;
+}
+
+async function start(name: string): Promise<TensorflowBackend> {
   if (name !== NAME) throw new Error(`tensorflow: engine '${name}' is unknown; known is ${NAME}.`);
   const build = await locateBuild();
   if (build === undefined) throw new Error(`tensorflow: no TensorFlow for Node is installed. ${INSTALL}`);
@@ -34,9 +40,10 @@ async function start(name: string): Promise<tf.KernelBackend> {
       'To compute on the CPU: `npx tesserae engine install tensorflow`, and set TESSERAE_TENSORFLOW=cpu.',
     );
   }
-  await repairKernels(NAME);
+  const hostFallbacks = new Map<string, number>();
+  await repairKernels(NAME, (kernel) => hostFallbacks.set(kernel, (hostFallbacks.get(kernel) ?? 0) + 1));
   registerRandomKernels(NAME);
-  return backend;
+  return Object.assign(backend, { hostFallbacks });
 }
 
 /**

@@ -128,8 +128,9 @@ function run(own: tf.KernelFunc, rest: Omit<KernelCall, 'inputs'>, inputs: tf.Na
  * Completes and repairs the kernels that are registered for a backend of tfjs-node. Once for each process.
  *
  * @param backendName its name
+ * @param onHostCall told about each kernel call that the host computes
  */
-export async function repairKernels(backendName: string): Promise<void> {
+export async function repairKernels(backendName: string, onHostCall: (kernelName: string) => void): Promise<void> {
   for (const [kernelName, kernel] of Object.entries(rewritten)) {
     const own = tf.getKernel(kernelName, backendName);
     tf.unregisterKernel(kernelName, backendName);
@@ -138,5 +139,5 @@ export async function repairKernels(backendName: string): Promise<void> {
       kernelFunc: (call) => tf.tidy(() => kernel(call as Call, own.kernelFunc)),
     });
   }
-  await registerHostKernels(backendName, onHost);
+  await registerHostKernels(backendName, { instead: onHost, onCall: onHostCall });
 }

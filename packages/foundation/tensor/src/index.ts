@@ -21,6 +21,7 @@ export * as random from './random/index.ts';
 export type { Key } from './random/key.ts';
 export { registerRandomKernels } from './random/kernels.ts';
 export { registerHostKernels } from './host-kernels.ts';
+export type { HostKernelOptions } from './host-kernels.ts';
 export { currentPrecision, withPrecision } from './precision.ts';
 export type { Precision } from './precision.ts';
 export { valueAndGrad } from './value-and-grad.ts';
