@@ -10,6 +10,7 @@ export { conv3d } from './conv3d.ts';
 export type { Conv3dOptions, Triple } from './conv3d.ts';
 export { conv3dTranspose } from './conv3d-transpose.ts';
 export type { Conv3dTransposeOptions } from './conv3d-transpose.ts';
+export { fftConv } from './fft-conv.ts';
 export { linearCrossEntropy } from './linear-cross-entropy.ts';
 export type { LinearCrossEntropyOptions } from './linear-cross-entropy.ts';
 export { nearestCode } from './nearest-code.ts';

@@ -149,6 +149,35 @@ const cases: Record<string, () => void> = {
     for (const gradient of far) expectClose(tf.isFinite(gradient), tf.onesLike(gradient));
   },
 
+  fftConv() {
+    // Causal: a kernel longer than the sequence must not wrap around.
+    const line = (values: number[]): tf.Tensor => tf.tensor3d(values, [1, values.length, 1]);
+    expectClose(ops.fftConv(line([1, 0, 0, 2]), tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8], [8, 1])), [1, 2, 3, 6], {
+      atol: 1e-5,
+    });
+    for (const [batch, time, taps] of [
+      [1, 1, 1],
+      [2, 8, 8],
+      [3, 7, 4],
+    ] as const) {
+      const x = normal(39, batch, time, 2);
+      const kernel = normal(40, taps, 2);
+      const delayed = tf.unstack(kernel).map((tap, j) => {
+        const padding: [number, number][] = [
+          [0, 0],
+          [j, 0],
+          [0, 0],
+        ];
+        return tf.mul(tf.slice(tf.pad(x, padding), [0, 0, 0], x.shape as [number, number, number]), tap);
+      });
+      expectClose(ops.fftConv(x, kernel), tf.addN(delayed), { rtol: 1e-4, atol: 1e-5 });
+      checkGradients((v, k) => ops.fftConv(v as tf.Tensor, k as tf.Tensor), [x, kernel], { elements: 6 });
+    }
+    const square = (v: tf.Tensor, k: tf.Tensor): tf.Tensor => tf.sum(tf.square(ops.fftConv(v, k)));
+    const [x, kernel] = [normal(41, 2, 3, 1), normal(42, 2, 1)];
+    checkGradients((v, k) => tf.grads(square)([v as tf.Tensor, k as tf.Tensor]), [x, kernel]);
+  },
+
   attention() {
     const query = normal(10, 2, 4, 3, 5);
     const key = normal(11, 2, 2, 6, 5);
