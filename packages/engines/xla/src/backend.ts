@@ -7,7 +7,17 @@
  * (trace.ts).
  */
 import { TraceReadError, tf } from '@tesserae/tensor';
-import type { ChoosingBackend, CompilingBackend, Mesh, MeshBackend, Program } from '@tesserae/tensor';
+import type {
+  ChoosingBackend,
+  CompilingBackend,
+  LoopingBackend,
+  LoopStep,
+  Mesh,
+  MeshBackend,
+  Program,
+  RecordedLoop,
+  TensorLike,
+} from '@tesserae/tensor';
 import type { TensorData } from './data.ts';
 import type { ExecutableStore } from './executable-store.ts';
 import { constant, convert, reshape } from './graph/hlo.ts';
@@ -20,6 +30,7 @@ import type { BufferType, HostArray } from './pjrt/element-type.ts';
 import { callerLine, explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
 import { noteOf, noted } from './program-note.ts';
+import { recordLoop } from './rolled-loop.ts';
 import type { Trace } from './trace.ts';
 import { moveBuffer, readBuffer, readBufferLater } from './sharding/move-buffer.ts';
 import { DeviceMesh, axesText } from './sharding/placement.ts';
@@ -37,7 +48,10 @@ const smallHostArray = 1024;
 export type FlushPolicy = 'reads' | 'each';
 
 /** See the file header. */
-export class XlaBackend extends tf.KernelBackend implements ChoosingBackend, CompilingBackend, MeshBackend {
+export class XlaBackend
+  extends tf.KernelBackend
+  implements ChoosingBackend, CompilingBackend, LoopingBackend, MeshBackend
+{
   readonly client: PjrtClient;
   readonly programs: ProgramCache;
   readonly name: string;
@@ -401,6 +415,10 @@ export class XlaBackend extends tf.KernelBackend implements ChoosingBackend, Com
       if (leaf.owners === 0) this.#graveyard.push(leaf.buffer);
     }
     return leaf.buffer;
+  }
+
+  recordLoop(step: LoopStep, init: readonly TensorLike[], x: readonly TensorLike[]): RecordedLoop {
+    return recordLoop(this, step, init, x);
   }
 
   compileFunction<A extends unknown[], R>(fn: (...args: A) => R, name: string): Program<A, R> {

@@ -23,6 +23,41 @@ export function isCompiling(backend: tf.KernelBackend): backend is CompilingBack
   return typeof (backend as Partial<CompilingBackend>).compileFunction === 'function';
 }
 
+/** What a tensor will be like. */
+export interface TensorLike {
+  readonly dtype: tf.DataType;
+  readonly shape: readonly number[];
+}
+
+/** State and outputs of a step or of a loop. */
+export interface LoopResult {
+  readonly carry: tf.Tensor[];
+  readonly outputs: tf.Tensor[];
+}
+
+/** One turn of a loop: from the state and one element of each input to the next state, of the same types, and outputs. */
+export type LoopStep = (carry: tf.Tensor[], x: tf.Tensor[]) => LoopResult;
+
+/** A loop whose step was recorded. Tensors that the step captured must be alive while it can run. */
+export interface RecordedLoop {
+  /**
+   * Runs it over the leading axis of `xs`, from the last element to the first if `reverse`.
+   *
+   * @returns the last state, and for each output all turns' values, in the order of `xs`.
+   */
+  run(init: readonly tf.Tensor[], xs: readonly tf.Tensor[], reverse: boolean): LoopResult;
+}
+
+/** A backend that can run a loop whose step is called once, with tensors that have no values. */
+export interface LoopingBackend extends tf.KernelBackend {
+  recordLoop(step: LoopStep, init: readonly TensorLike[], x: readonly TensorLike[]): RecordedLoop;
+}
+
+/** Whether the backend runs recorded loops. */
+export function isLooping(backend: tf.KernelBackend): backend is LoopingBackend {
+  return typeof (backend as Partial<LoopingBackend>).recordLoop === 'function';
+}
+
 /** A backend that can make one program of several devices. It has a kernel `Shard` ({ x }, { spec: ShardSpec }). */
 export interface MeshBackend extends tf.KernelBackend {
   /** What it computes on; undefined for one device. */

@@ -30,7 +30,17 @@ export * as ops from './ops/index.ts';
 export { compile } from './compile.ts';
 export type { Compiled, CompileOptions } from './compile.ts';
 export { isCompiling } from './backend-contract.ts';
-export type { ChoosingBackend, CompilingBackend, MeshBackend, Program } from './backend-contract.ts';
+export type {
+  ChoosingBackend,
+  CompilingBackend,
+  LoopingBackend,
+  LoopResult,
+  LoopStep,
+  MeshBackend,
+  Program,
+  RecordedLoop,
+  TensorLike,
+} from './backend-contract.ts';
 export { checkSpec, mesh, specAxes, specText } from './mesh/mesh.ts';
 export type { Mesh, MeshAxis, ShardSpec } from './mesh/mesh.ts';
 export { currentMesh, currentProcess, MeshError, shard, withMesh } from './mesh/with-mesh.ts';

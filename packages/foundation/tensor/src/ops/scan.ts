@@ -1,10 +1,13 @@
 /**
- * A loop over the leading axis that carries state, as jax.lax.scan. Unrolled: a compiled program holds one copy of
- * `step` for each element, and the backward pass every intermediate. For long sequences with an associative step use
- * `associativeScan`.
+ * A loop over the leading axis that carries state, as jax.lax.scan.
+ *
+ * Engines that can record a loop (XLA) call `step` once and run it as one loop, of any length (rolled-scan.ts); the others
+ * call it for each element. For long sequences with an associative step `associativeScan` is parallel over time.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { isLooping } from '../backend-contract.ts';
 import { flatten, leaves as treeLeaves } from '../tree.ts';
+import { rolledScan } from './rolled-scan.ts';
 
 /** Result of {@link scan}. */
 export interface ScanResult<Carry, Output> {
@@ -14,26 +17,47 @@ export interface ScanResult<Carry, Output> {
   readonly outputs: Output;
 }
 
+/** One step of {@link scan}. */
+export type ScanStep<Carry, X, Output> = (carry: Carry, x: X) => { carry: Carry; output: Output };
+
 /**
  * For t = 0 … T-1: ({ carry, output: outputs[t] } = step(carry, xs[t])).
+ *
+ * On engines that record loops `step` must return a carry of the shapes and dtypes of `init`, must not read values, and
+ * gets no ambient random key: pass keys through `xs`. The backward pass runs the loop from the end over the saved states,
+ * so it keeps T carries and nothing else of the steps; gradients of gradients are unrolled.
  *
  * @param step one step: from the state and the slice of `xs` at t to the new state and an output tree.
  * @param init the first state, a tree of tensors.
  * @param xs a tree of tensors [T, ...], T at least 1.
+ * @throws RangeError if the sizes of `xs` differ, TypeError if the carry changes its structure, shape or dtype.
  */
 export function scan<Carry, X, Output>(
-  step: (carry: Carry, x: X) => { carry: Carry; output: Output },
+  step: ScanStep<Carry, X, Output>,
   init: Carry,
   xs: X,
 ): ScanResult<Carry, Output> {
-  const input = flatten(xs);
-  const length = input.leaves[0]?.shape[0];
-  if (length === undefined || length < 1 || input.leaves.some((leaf) => leaf.shape[0] !== length)) {
-    const shapes = input.leaves.map((leaf) => `[${leaf.shape.join(', ')}]`).join(', ');
+  const leaves = treeLeaves(xs);
+  const length = leaves[0]?.shape[0];
+  if (length === undefined || length < 1 || leaves.some((leaf) => leaf.shape[0] !== length)) {
+    const shapes = leaves.map((leaf) => `[${leaf.shape.join(', ')}]`).join(', ');
     throw new RangeError(
       `scan: the tensors of 'xs' must share a leading size T of at least 1, but got ${shapes || 'no tensor'}.`,
     );
   }
+  const backend = tf.backend();
+  return (
+    (isLooping(backend) ? rolledScan(backend, step, init, xs, unrolledScan) : undefined) ?? unrolledScan(step, init, xs)
+  );
+}
+
+function unrolledScan<Carry, X, Output>(
+  step: ScanStep<Carry, X, Output>,
+  init: Carry,
+  xs: X,
+): ScanResult<Carry, Output> {
+  const input = flatten(xs);
+  const length = (input.leaves[0] as tf.Tensor).shape[0] as number;
   let structure: { rebuild(leaves: readonly unknown[]): ScanResult<Carry, Output> } | undefined;
   const results = tf.tidy(() => {
     const slices = input.leaves.map((leaf) => tf.unstack(leaf));
