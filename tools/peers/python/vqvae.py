@@ -74,9 +74,7 @@ def torch_model(params, context):
             estimated = (x + (selected - x).detach()).view(latents.shape[0], *latents.shape[2:], dim)
             with context.autocast():
                 reconstruction = self.decoder(estimated.permute(0, 3, 1, 2))
-            loss = F.mse_loss(reconstruction.float(), images) + commitment
-            self.follow(x.detach(), chosen)
-            return loss
+            return F.mse_loss(reconstruction.float(), images) + commitment, x.detach(), chosen
 
     return VQVAE().to(context.device, memory_format=torch.channels_last)
 

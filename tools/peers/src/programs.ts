@@ -8,6 +8,7 @@ export const programs: readonly ProgramEntry[] = [
   { name: 'nearest-code', load: () => import('./programs/nearest-code.ts') },
   { name: 'gpt-step', load: () => import('./programs/gpt-step.ts') },
   { name: 'tokenizer-step', load: () => import('./programs/tokenizer-step.ts') },
+  { name: 'decode', load: () => import('./programs/decode.ts') },
   { name: 'unet-step', load: () => import('./programs/unet-step.ts') },
   { name: 'attention', load: () => import('./programs/attention.ts') },
   { name: 'linear-cross-entropy', load: () => import('./programs/linear-cross-entropy.ts') },

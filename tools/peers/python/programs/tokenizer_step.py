@@ -15,12 +15,14 @@ def torch_step(params, context):
     model = vqvae.torch_model(params, context)
     optimizer = context.adamw(model, RATE, DECAY, BETAS)
     images = context.tensor(_images(params)).permute(0, 3, 1, 2)  # channels_last memory
-    loss_of = context.compile(model)
+    loss_of, follow = context.compile(model), context.compile(model.follow)
 
     def step():
-        loss = loss_of(images)
+        loss, x, chosen = loss_of(images)
         loss.backward()
         optimizer.step()
+        # Apart from the loss: compiled with it, the backward pass would see the codes after their update.
+        follow(x, chosen)
         optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
