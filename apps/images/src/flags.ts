@@ -45,6 +45,22 @@ export const trainingFlags = {
   },
 } as const;
 
+/** Several devices. */
+export const meshFlags = {
+  devices: {
+    type: 'string',
+    default: '1',
+    valueHint: 'NUMBER',
+    description: 'Devices that share each batch; with `tesserae launch`, those of all processes',
+  },
+  sharding: {
+    type: 'string',
+    default: 'replicated',
+    valueHint: 'replicated|sharded',
+    description: 'Whether each device holds all of the state, or its part',
+  },
+} as const;
+
 /** How often training does what is not training. */
 export const intervalFlags = {
   checkpoint: { type: 'string', default: '100', valueHint: 'STEPS', description: 'Updates between checkpoints' },

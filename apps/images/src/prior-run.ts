@@ -10,7 +10,7 @@ import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
-import { atPrecision } from './training-settings.ts';
+import { atPrecision, meshOptions } from './training-settings.ts';
 import type { TrainingSettings } from './training-settings.ts';
 import { tokenize } from './tokens.ts';
 import { writeSamples } from './samples.ts';
@@ -75,6 +75,7 @@ export async function trainPrior(
       optimizer,
       steps,
       seed,
+      ...meshOptions(settings),
       clip: 1,
       out: run.path('prior'),
       every: { log: logEvery, checkpoint: checkpointEvery, validate: 100, sample: 200 },

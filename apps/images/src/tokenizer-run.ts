@@ -8,7 +8,7 @@ import { foreignCheckpoint } from './foreign-checkpoint.ts';
 import { InterruptedError } from './interrupted-error.ts';
 import type { Pictures } from './pictures.ts';
 import type { RunFolder } from './run-folder.ts';
-import { atPrecision } from './training-settings.ts';
+import { atPrecision, meshOptions } from './training-settings.ts';
 import type { TrainingSettings } from './training-settings.ts';
 import { findTokenizer } from './tokenizers.ts';
 import { writeReconstructions } from './picture-grids.ts';
@@ -65,6 +65,7 @@ export async function trainTokenizer(
       optimizer,
       steps,
       seed,
+      ...meshOptions(settings),
       prepare:
         tokenizer.prepare === undefined ? false : ({ images }, prepareKey) => tokenizer.prepare?.(images, prepareKey),
       out: run.path('tokenizer'),

@@ -1,6 +1,7 @@
 /** What training a tokenizer and training a prior have in common. */
-import { currentPrecision, withPrecision } from '@tesserae/tensor';
+import { currentPrecision, mesh, withPrecision } from '@tesserae/tensor';
 import type { Precision } from '@tesserae/tensor';
+import type { FitOptions } from '@tesserae/train';
 
 /** Settings of a training run. */
 export interface TrainingSettings {
@@ -20,6 +21,18 @@ export interface TrainingSettings {
   readonly checkpointEvery: number;
   /** Steps between lines of the log. */
   readonly logEvery: number;
+  /** Devices that share each batch. Default 1. */
+  readonly devices?: number;
+  /** How the state lies on them. Default `replicated`. */
+  readonly sharding?: 'replicated' | 'sharded';
+}
+
+/** What `fit` takes for the devices of the settings. */
+export function meshOptions({
+  devices = 1,
+  sharding = 'replicated',
+}: TrainingSettings): Pick<FitOptions<never>, 'mesh' | 'sharding'> {
+  return devices === 1 ? {} : { mesh: mesh({ data: devices }), sharding };
 }
 
 /** Runs `fn` at the precision of the settings. */

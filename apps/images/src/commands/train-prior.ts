@@ -1,6 +1,6 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { decimal, intervalFlags, oneOf, runFlags, seedFlags, trainingFlags, whole } from '../flags.ts';
+import { decimal, intervalFlags, meshFlags, oneOf, runFlags, seedFlags, trainingFlags, whole } from '../flags.ts';
 import { loadRunTokenizer, openRunPictures } from '../load-run.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { trainPrior as train } from '../prior-run.ts';
@@ -23,6 +23,7 @@ export const trainPrior = defineCommand({
     dropout: number(full.prior.dropout, 'Dropout rate'),
     ...intervalFlags,
     ...trainingFlags,
+    ...meshFlags,
     ...seedFlags,
     ...runFlags,
   },
@@ -40,6 +41,8 @@ export const trainPrior = defineCommand({
       precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
+      devices: whole('devices', args.devices, 1),
+      sharding: oneOf('sharding', args.sharding, ['replicated', 'sharded']),
     };
     const run = new RunFolder(args.out);
     await run.description();

@@ -3,6 +3,7 @@ import { startEngine } from '../engine.ts';
 import {
   decimal,
   intervalFlags,
+  meshFlags,
   oneOf,
   pictureFlags,
   runFlags,
@@ -42,6 +43,7 @@ export const trainTokenizer = defineCommand({
     },
     ...intervalFlags,
     ...trainingFlags,
+    ...meshFlags,
     ...seedFlags,
     ...runFlags,
   },
@@ -61,6 +63,8 @@ export const trainTokenizer = defineCommand({
       precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
+      devices: whole('devices', args.devices, 1),
+      sharding: oneOf('sharding', args.sharding, ['replicated', 'sharded']),
     };
     const run = new RunFolder(args.out);
     if (settings.resume) await run.checkSame(description);

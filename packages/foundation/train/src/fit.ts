@@ -8,7 +8,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ema } from '@tesserae/nn';
-import { random, tf, tree, withMesh } from '@tesserae/tensor';
+import { currentProcess, random, tf, tree, withMesh } from '@tesserae/tensor';
 import { removeLeftovers, temporarySibling, WriteError, writeFileDurably } from './atomic-write.ts';
 import { EndlessReader, type OnDevice, upload } from './batch.ts';
 import { CheckpointError, findCheckpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.ts';
@@ -25,6 +25,7 @@ import { FigureWindow, type StepRow } from './figures.ts';
 import { watchInterrupt } from './interrupt.ts';
 import { JsonlLog } from './logs/jsonl.ts';
 import { TensorBoardWriter } from './logs/tensorboard.ts';
+import { inAnyProcess, isWriter, readTogether } from './processes.ts';
 import { formatProgress, progressTarget, type ProgressTarget } from './progress.ts';
 import { StateLayout } from './sharding.ts';
 import { TrainStep } from './train-step.ts';
@@ -96,7 +97,7 @@ class Run<B> {
     this.#seed = seed;
     this.#accumulate = accumulate;
     this.#ema = typeof ema === 'number' ? new Ema({ decay: ema }) : ema;
-    this.#target = progressTarget(log);
+    this.#target = progressTarget(isWriter() ? log : () => {});
     this.#reader = new EndlessReader(options.data);
     const parameters = model.parameters();
     if (Object.keys(optimizer.state()).length === 0) optimizer.init(parameters);
@@ -120,12 +121,12 @@ class Run<B> {
   static async start<B>(options: FitOptions<B>): Promise<Run<B>> {
     checkOptions(options);
     const { out, resume = false } = options;
-    if (out !== undefined) await checkWritable(out);
+    if (out !== undefined && isWriter()) await checkWritable(out);
     const run = new Run(options);
     try {
       await run.#resume(resume);
       run.#placeState();
-      if (out !== undefined) {
+      if (out !== undefined && isWriter()) {
         run.#jsonl = await JsonlLog.open(join(out, 'log.jsonl'), run.#done);
         run.#board = new TensorBoardWriter(out, run.#done);
       }
@@ -151,7 +152,7 @@ class Run<B> {
       this.#target.message('Stopping after this step. Interrupt again to end at once.');
     });
     this.#clock = { since: performance.now(), step: this.#done, paused: 0 };
-    while (this.#done < steps && !interrupt.requested) {
+    while (this.#done < steps && !(await this.#mustStop(interrupt.requested))) {
       await this.#advance();
       const last = this.#done === steps;
       const due = (interval: number): boolean => interval > 0 && (last || this.#done % interval === 0);
@@ -178,6 +179,12 @@ class Run<B> {
       checkpoint: this.#saved,
       ema: this.#ema,
     };
+  }
+
+  /** Processes that share the run ask each other once in a log interval, since that waits for the device. */
+  async #mustStop(requested: boolean): Promise<boolean> {
+    if (currentProcess().count === 1) return requested;
+    return this.#done % (this.#every.log || 50) === 0 && inAnyProcess(requested);
   }
 
   async close(): Promise<void> {
@@ -347,20 +354,18 @@ class Run<B> {
     const pending = await this.#window.read(this.#step);
     try {
       const loader = data.state?.() as Json | undefined;
-      await saveCheckpoint(folder, {
-        model: model.stateDict(),
-        optimizer: optimizer.state(),
-        ema: this.#ema?.state(),
-        state: {
-          step: this.#done,
-          seed: this.#seed,
-          ...(loader !== undefined && { loader }),
-          ...(config !== undefined && { config }),
-          terms: this.#step.termNames,
-          pending: pending as unknown as Json,
-          versions: { node: process.version, tfjs: tf.version_core, engine: tf.getBackend() },
-        },
-      });
+      const tensors = { model: model.stateDict(), optimizer: optimizer.state(), ema: this.#ema?.state() };
+      const state = {
+        step: this.#done,
+        seed: this.#seed,
+        ...(loader !== undefined && { loader }),
+        ...(config !== undefined && { config }),
+        terms: this.#step.termNames,
+        pending: pending as unknown as Json,
+        versions: { node: process.version, tfjs: tf.version_core, engine: tf.getBackend() },
+      };
+      if (isWriter()) await saveCheckpoint(folder, { ...tensors, state });
+      else await readTogether(tensors);
       this.#saved = folder;
       this.#savedStep = this.#done;
     } catch (error) {

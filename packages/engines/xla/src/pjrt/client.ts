@@ -7,13 +7,15 @@
 import { PjrtApi } from './api.ts';
 import type { FunctionName } from './api-table.ts';
 import { compileOptions } from './compile-options.ts';
+import type { XlaFlags } from './compile-options.ts';
 import { listDevices } from './devices.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
 import { XlaError, byteText } from './errors.ts';
 import type { KeyValueCallbacks } from '../processes/key-value-callbacks.ts';
-import { cut, paste } from '../sharding/blocks.ts';
-import type { Block, Device, DeviceMesh, Placement } from '../sharding/placement.ts';
+import { cut } from '../sharding/blocks.ts';
+import { assemble, partsOf } from '../sharding/parts.ts';
+import type { Device, DeviceMesh, Placement } from '../sharding/placement.ts';
 import { NamedValues } from './named-values.ts';
 import { addressOf, copyFrom, functionAt, textAt } from './native.ts';
 import type { Address } from './native.ts';
@@ -64,18 +66,6 @@ export interface ClientConfig {
   readonly processes?: { readonly index: number; readonly count: number; readonly keyValue: KeyValueCallbacks };
 }
 
-/** A block of a buffer, and the buffer of one device that holds it. */
-interface Part {
-  readonly block: Block;
-  readonly part: DeviceBuffer;
-}
-
-function assemble({ type, shape }: DeviceBuffer, parts: readonly Part[], values: readonly HostArray[]): HostArray {
-  const whole = hostArray(type, count(shape));
-  parts.forEach(({ block }, i) => paste(values[i] as HostArray, whole, type, shape, block));
-  return whole;
-}
-
 const encoder = new TextEncoder();
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
@@ -96,6 +86,8 @@ export class PjrtClient {
   bytesInUse = 0;
   /** Number of buffers that we hold. */
   buffersInUse = 0;
+  /** Debug options of XLA for programs of several devices that are compiled from now on. */
+  meshFlags: XlaFlags = {};
 
   readonly #api: PjrtApi;
   readonly #client: Address;
@@ -152,7 +144,8 @@ export class PjrtClient {
 
   /** What a module is compiled with, as a serialised `CompileOptionsProto`. */
   compileOptions(module: string, mesh?: DeviceMesh): Uint8Array {
-    return compileOptions({ platform: this.platform, module, devices: mesh?.devices.map(({ id }) => id) ?? [] });
+    const several = mesh && { devices: mesh.devices.map(({ id }) => id), flags: this.meshFlags };
+    return compileOptions({ platform: this.platform, module, ...several });
   }
 
   /**
@@ -244,7 +237,7 @@ export class PjrtClient {
 
   /** Copies values to the host, waiting for them. */
   downloadSync(buffer: DeviceBuffer): HostArray {
-    const parts = this.#parts(buffer);
+    const parts = partsOf(buffer);
     if (parts !== undefined)
       return assemble(
         buffer,
@@ -262,7 +255,7 @@ export class PjrtClient {
 
   /** Copies values to the host; the wait is on another thread. */
   async download(buffer: DeviceBuffer): Promise<HostArray> {
-    const parts = this.#parts(buffer);
+    const parts = partsOf(buffer);
     if (parts !== undefined) {
       return assemble(buffer, parts, await Promise.all(parts.map(({ part }) => this.download(part))));
     }
@@ -275,19 +268,6 @@ export class PjrtClient {
       this.#api.check(error, 'reading from the device');
     }
     return values;
-  }
-
-  /** The blocks of a buffer that is split over devices, each once, as buffers of their own; they own nothing. */
-  #parts({ handle, type, shape, placement, shards }: DeviceBuffer): Part[] | undefined {
-    if (placement === undefined || placement.replicated || handle === 0n) return undefined;
-    const { mesh } = placement;
-    const found = new Map<string, Part>();
-    (shards as readonly Address[]).forEach((shard, i) => {
-      const block = mesh.block(placement, shape, mesh.local[i] as number);
-      const part = { handle: shard, type, shape: block.size, bytes: 0, placement: undefined, shards: undefined };
-      found.set(block.start.join(), { block, part });
-    });
-    return [...found.values()];
   }
 
   #startDownload(buffer: DeviceBuffer): { values: HostArray; event: Address } {

@@ -4,7 +4,7 @@
  * executable_build_options (3): device_ordinal (1) = -1, num_replicas (4) = 1, num_partitions (5), and for several devices
  * use_spmd_partitioning (6), device_assignment (9: replica_count (1), computation_count (2), computation_devices (3)) and
  * use_shardy_partitioner (19).
- * env_option_overrides (7), a map from names to OptionOverrideProto: string_field (1), bool_field (2).
+ * env_option_overrides (7), a map from names to OptionOverrideProto: string_field (1), bool_field (2), int_field (3).
  */
 import { largestProduct } from './largest-product.ts';
 
@@ -36,18 +36,26 @@ export interface CompileTarget {
   readonly module: string;
   /** The ids of the devices of one SPMD program, in the order of the mesh; none for a program of one device. */
   readonly devices?: readonly number[];
+  /** Debug options of XLA by name, on top of the platform's. */
+  readonly flags?: XlaFlags;
 }
 
+/** Debug options of XLA (`xla.proto`, `DebugOptions`) by name. */
+export type XlaFlags = Readonly<Record<string, string | boolean | number>>;
+
 /** The serialised options. */
-export function compileOptions({ platform, module, devices = [] }: CompileTarget): Uint8Array {
+export function compileOptions({ platform, module, devices = [], flags = {} }: CompileTarget): Uint8Array {
   const build = [0x08, ...Array<number>(9).fill(0xff), 0x01, 0x20, 0x01, 0x28, ...varint(Math.max(1, devices.length))];
   if (devices.length > 0) {
     const computations = devices.flatMap((id) => message(3, message(1, varint(id))));
     const assignment = [0x08, 0x01, 0x10, ...varint(devices.length), ...computations];
     build.push(0x30, 0x01, ...message(9, assignment), 0x98, 0x01, 0x01);
   }
-  const overrides = Object.entries(platform === 'cpu' ? cpuOptions(module) : {}).flatMap(([name, value]) => {
-    const field = typeof value === 'string' ? message(1, text(value)) : [0x10, value ? 1 : 0];
+  const all = { ...(platform === 'cpu' ? cpuOptions(module) : {}), ...flags };
+  const overrides = Object.entries(all).flatMap(([name, value]) => {
+    if (typeof value === 'string')
+      return message(7, [...message(1, text(name)), ...message(2, message(1, text(value)))]);
+    const field = typeof value === 'number' ? [0x18, ...varint(value)] : [0x10, value ? 1 : 0];
     return message(7, [...message(1, text(name)), ...message(2, field)]);
   });
   return Uint8Array.from([...message(3, build), ...overrides]);
