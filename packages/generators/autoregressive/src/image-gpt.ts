@@ -23,13 +23,14 @@ import {
   RMSNorm,
   TransformerBlock,
 } from '@tesserae/nn';
-import { ops, random, tf } from '@tesserae/tensor';
+import { random, tf } from '@tesserae/tensor';
 import { checkCondition, checkTokenDtype, checkTokens, flattenTokens } from './check-input.ts';
 import { ConditionFeatures } from './condition-features.ts';
 import { conditionLength, imageTokens, type ImageGPTConfig, type ResolvedConfig, resolveConfig } from './config.ts';
 import { type DecodeCache, padCache, recordCache, writeCache } from './decode-cache.ts';
 import { type SampleOptions, Sampler } from './sampler.ts';
 import { SequenceRotary } from './sequence-rotary.ts';
+import { tokenLoss } from './token-loss.ts';
 
 /** Options of a forward pass. */
 export interface ForwardOptions {
@@ -138,7 +139,7 @@ export class ImageGPT extends Module {
         `ImageGPT.logits: tokens must be [batch, n] with 1 ≤ n < ${this.length}, got [${tokens.shape.join(', ')}]`,
       );
     }
-    return tf.tidy(() => this.#forward(tokens as tf.Tensor2D, options));
+    return tf.tidy(() => this.#project(this.#forward(tokens as tf.Tensor2D, options)));
   }
 
   /**
@@ -151,8 +152,8 @@ export class ImageGPT extends Module {
     const { training = false, weights } = options;
     return tf.tidy(() => {
       const targets = flattenTokens(tokens, this.config, 'ImageGPT.loss');
-      const logits = this.#predict(targets, options);
-      const nll = ops.softmaxCrossEntropy(logits, targets) as tf.Tensor2D; // [B, N]
+      const features = this.#predict(targets, options);
+      const nll = tokenLoss(features, this.#headWeight(), targets); // [B, N]
       const average = (perToken: tf.Tensor2D): tf.Scalar => {
         const perSample = tf.mean(perToken, 1); // [B]
         if (weights === undefined) return tf.mean(perSample);
@@ -161,6 +162,7 @@ export class ImageGPT extends Module {
       const nats = average(nll);
       const smoothing = training ? this.config.labelSmoothing : 0;
       if (smoothing === 0) return { loss: nats, terms: { nats } };
+      const logits = this.#project(features);
       const uniform = tf.sub(tf.logSumExp(logits, -1), tf.mean(logits, -1)) as tf.Tensor2D; // −mean log p, [B, N]
       const loss = tf.add(tf.mul(nats, 1 - smoothing), tf.mul(average(uniform), smoothing)) as tf.Scalar;
       return { loss, terms: { nats } };
@@ -176,8 +178,8 @@ export class ImageGPT extends Module {
   nll(tokens: tf.Tensor, options: Omit<ForwardOptions, 'training'> = {}): tf.Tensor1D {
     return tf.tidy(() => {
       const targets = flattenTokens(tokens, this.config, 'ImageGPT.nll');
-      const logits = this.#predict(targets, { ...options, training: false });
-      return tf.sum(ops.softmaxCrossEntropy(logits, targets), 1) as tf.Tensor1D;
+      const features = this.#predict(targets, { ...options, training: false });
+      return tf.sum(tokenLoss(features, this.#headWeight(), targets), 1) as tf.Tensor1D;
     });
   }
 
@@ -281,15 +283,15 @@ export class ImageGPT extends Module {
     return this.conditionLength + this.length - 1;
   }
 
-  /** `[B, n]` -> `[B, n + 1, V]`. */
+  /** `[B, n]` -> `[B, n + 1, dim]`: what the head gets. */
   #forward(tokens: tf.Tensor2D, options: ForwardOptions): tf.Tensor3D {
     const [batch, n] = tokens.shape;
     const input = this.#embedSequence(batch, tokens, options);
     const output = this.#transform(input, options.training ?? false);
-    return this.#project(tf.slice(output, [0, this.conditionLength - 1, 0], [batch, n + 1, this.config.dim]));
+    return tf.slice(output, [0, this.conditionLength - 1, 0], [batch, n + 1, this.config.dim]);
   }
 
-  /** `[B, N]` -> `[B, N, V]`: the prediction of every token of whole images. */
+  /** `[B, N]` -> `[B, N, dim]`: what the head gets to predict every token of whole images. */
   #predict(targets: tf.Tensor2D, options: ForwardOptions): tf.Tensor3D {
     const [batch] = targets.shape;
     const inputs = tf.slice(targets, [0, 0], [batch, this.length - 1]);
@@ -367,8 +369,14 @@ export class ImageGPT extends Module {
     if (this.head) return this.head.call(x) as tf.Tensor3D;
     const { vocabulary, dim } = this.config;
     const [batch, n] = x.shape;
-    const table = tf.slice(this.tokens.weight as tf.Tensor2D, 0, vocabulary); // without a prefix's rows
-    return tf.reshape(tf.matMul(tf.reshape(x, [batch * n, dim]), table, false, true), [batch, n, vocabulary]);
+    return tf.reshape(tf.matMul(tf.reshape(x, [batch * n, dim]), this.#headWeight()), [batch, n, vocabulary]);
+  }
+
+  /** `[dim, V]`. */
+  #headWeight(): tf.Tensor2D {
+    if (this.head) return this.head.weight as tf.Tensor2D;
+    const table = tf.slice(this.tokens.weight as tf.Tensor2D, 0, this.config.vocabulary); // without a prefix's rows
+    return tf.transpose(table);
   }
 
   /** `[B, 1, dim]` -> `[B, V]`. */

@@ -9,6 +9,7 @@ import { fourier } from './fourier.ts';
 import { images } from './image.ts';
 import type { Lowerings } from './kernel.ts';
 import { linearCrossEntropies } from './linear-cross-entropy.ts';
+import { linearRecurrences } from './linear-recurrence.ts';
 import { products } from './matmul.ts';
 import { morphology } from './morphology.ts';
 import { nearestCodes } from './nearest-code.ts';
@@ -42,5 +43,6 @@ export const lowerings: Lowerings = {
   ...attentions,
   ...crossEntropies,
   ...linearCrossEntropies,
+  ...linearRecurrences,
   ...selectiveScans,
 };

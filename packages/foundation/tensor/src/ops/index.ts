@@ -13,6 +13,8 @@ export type { Conv3dTransposeOptions } from './conv3d-transpose.ts';
 export { fftConv } from './fft-conv.ts';
 export { linearCrossEntropy } from './linear-cross-entropy.ts';
 export type { LinearCrossEntropyOptions } from './linear-cross-entropy.ts';
+export { linearRecurrence } from './linear-recurrence.ts';
+export type { LinearRecurrenceOptions } from './linear-recurrence.ts';
 export { nearestCode } from './nearest-code.ts';
 export { groupNorm, layerNorm, rmsNorm } from './normalization.ts';
 export type { GroupNormOptions, LayerNormOptions, RmsNormOptions } from './normalization.ts';

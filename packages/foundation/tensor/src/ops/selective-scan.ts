@@ -8,10 +8,10 @@
  * -> gradients of all inputs), which never hold states of more than a chunk; the composed form holds all, [B, T, D, N].
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { associativeScan } from './associative-scan.ts';
 import { checkTensor, describe } from './check.ts';
 import { hasKernel, runFused, runKernel } from './fused-kernel.ts';
 import type { FusedOp } from './fused-kernel.ts';
+import { linearRecurrence } from './linear-recurrence.ts';
 
 /** Arguments of {@link selectiveScan}, all float32. */
 export interface SelectiveScanOptions {
@@ -42,26 +42,12 @@ const fused: FusedOp = {
   composed,
 };
 
-interface Step {
-  decay: tf.Tensor;
-  state: tf.Tensor;
-}
-
 function composed([x, delta, a, b, c, skip]: tf.Tensor[]): tf.Tensor {
   const input = x as tf.Tensor;
   const decay = tf.exp(tf.mul(tf.expandDims(delta as tf.Tensor, 3), a as tf.Tensor)); // [B, T, D, N]
   const driven = tf.mul(tf.expandDims(tf.mul(delta as tf.Tensor, input), 3), tf.expandDims(b as tf.Tensor, 2));
-  const { state } = associativeScan<Step>(
-    (earlier, later) => ({
-      decay: tf.mul(earlier.decay, later.decay),
-      state: tf.add(tf.mul(later.decay, earlier.state), later.state),
-    }),
-    { decay, state: driven },
-    1,
-  );
-  // A single step has no decay in it: its gradient is then zero, not missing.
-  const reached = input.shape[1] === 1 ? tf.add(state, tf.zerosLike(decay)) : state;
-  const y = tf.sum(tf.mul(reached, tf.expandDims(c as tf.Tensor, 2)), 3); // [B, T, D]
+  const states = linearRecurrence(decay, driven, { axis: 1 });
+  const y = tf.sum(tf.mul(states, tf.expandDims(c as tf.Tensor, 2)), 3); // [B, T, D]
   return skip === undefined ? y : tf.add(y, tf.mul(skip, input));
 }
 

