@@ -21,6 +21,7 @@ import {
   unary,
 } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
+import { crossEntropyOf } from '../triton/for-call.ts';
 import type { Lowerings } from './kernel.ts';
 
 /** One value a row, [N] -> [N, V]. */
@@ -52,6 +53,8 @@ export function logitGradient(logits: Node, labels: Node, logSumExp: Node, dLoss
 /** See the file header. */
 export const crossEntropies: Lowerings = {
   SoftmaxCrossEntropy: (call) => {
+    const own = crossEntropyOf(call);
+    if (own !== undefined) return own;
     const [logits, labels] = [call.node('logits'), call.node('labels')];
     const logSumExp = logSumExpOf(logits);
     return [subtract(logSumExp, pick(logits, labels)), logSumExp];

@@ -29,6 +29,7 @@ import {
 } from '../graph/hlo.ts';
 import { whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
+import { linearCrossEntropyGradientOf, linearCrossEntropyOf } from '../triton/for-call.ts';
 import { evenTile, index, lengthen } from './attention-tiles.ts';
 import { logitGradient, perRow, pick } from './cross-entropy.ts';
 import { productOperands } from './kernel.ts';
@@ -215,10 +216,14 @@ function read(call: KernelCall): { head: LinearHead; tile: LogitTile } {
 /** See the file header. */
 export const linearCrossEntropies: Lowerings = {
   LinearCrossEntropy: (call) => {
+    const own = linearCrossEntropyOf(call);
+    if (own !== undefined) return own;
     const { head, tile } = read(call);
     return linearCrossEntropy(head, tile);
   },
   LinearCrossEntropyGrad: (call) => {
+    const own = linearCrossEntropyGradientOf(call);
+    if (own !== undefined) return own;
     const { head, tile } = read(call);
     return linearCrossEntropyGradient(head, call.node('logSumExp'), call.node('dLoss'), tile);
   },

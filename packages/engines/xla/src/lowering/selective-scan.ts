@@ -28,6 +28,7 @@ import {
 } from '../graph/hlo.ts';
 import { whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
+import { selectiveScanGradientOf, selectiveScanOf } from '../triton/for-call.ts';
 import { index, lengthen } from './attention-tiles.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
 
@@ -241,6 +242,8 @@ function read(call: KernelCall): { inputs: Inputs; sizes: Sizes } {
 /** See the file header. */
 export const selectiveScans: Lowerings = {
   SelectiveScan: (call) => {
+    const own = selectiveScanOf(call);
+    if (own !== undefined) return own;
     const { inputs, sizes } = read(call);
     const { y, states } = forward(inputs, sizes);
     const scanned = batchFirst(y, sizes);
@@ -251,6 +254,8 @@ export const selectiveScans: Lowerings = {
     ];
   },
   SelectiveScanGrad: (call) => {
+    const own = selectiveScanGradientOf(call);
+    if (own !== undefined) return own;
     const { inputs, sizes } = read(call);
     const [dY, x] = [call.node('dY'), call.node('x')];
     const states = transpose(call.node('states'), [1, 0, 3, 2]);
