@@ -32,7 +32,7 @@ export interface AttentionTilings {
 }
 
 /** The tilings that were fastest on an H100, see docs/log.md. */
-export function attentionTilings(width: number, precision: Precision): AttentionTilings {
+function attentionTilings(width: number, precision: Precision): AttentionTilings {
   const wide = width > 64;
   if (precision === 'bfloat16') {
     return {

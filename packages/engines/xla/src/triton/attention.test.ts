@@ -20,6 +20,7 @@ const cases: Readonly<Record<string, AttentionShape>> = {
   'causal, more keys than queries': { ...base, queries: 5, keys: 41, causal: true },
   'grouped heads, odd widths': { ...base, batch: 2, heads: 4, groups: 2, queries: 17, keys: 33, dim: 20, valueDim: 7 },
   'full mask, causal': { ...base, heads: 2, queries: 19, keys: 35, causal: true, mask: [1, 2, 19, 35] },
+  'negative scale': { ...base, queries: 19, scale: -0.3, causal: true },
   'mask of keys': { ...base, batch: 2, queries: 33, keys: 18, mask: [2, 1, 1, 18] },
 };
 

@@ -44,22 +44,27 @@ export function attentionKernel(shape: AttentionShape, tiling: AttentionTiling, 
   const keyMatrix = { pointer: key.offset(group.mul(keys * dim)), length: keys, width: dim };
   const valueMatrix = { pointer: value.offset(group.mul(keys * valueDim)), length: keys, width: valueDim };
   const columns = b.range(width);
+  const factor = shape.scale * Math.LOG2E;
 
   const walk = (from: Value | number, to: Value | number, edge: boolean, state: readonly Value[]): Value[] =>
     b.for(from, to, width, state, (start, [sum, maximum, total]) => {
       const at = start.add(columns);
       const k = loadRows(b, keyMatrix, at, edge);
-      let scores = b.dot(q, k.transpose(), b.full(0, 'f32', [height, width]), input).mul(shape.scale * Math.LOG2E);
+      let scores = b.dot(q, k.transpose(), b.full(0, 'f32', [height, width]), input);
       const [across, along] = [rows.expand(1), at.expand(0)];
-      if (mask)
-        scores = scores.add(
-          maskAt(b, shape, mask, { batch, head, rows: across, columns: along, bounded: edge || uneven }),
-        );
+      // Without a mask the factor is applied twice: to the maximum, and in one instruction with its subtraction.
+      const late = mask === undefined && factor > 0;
+      if (!late) scores = scores.mul(factor);
+      if (mask) {
+        const place = { batch, head, rows: across, columns: along, bounded: edge || uneven };
+        scores = scores.add(maskAt(b, shape, mask, place));
+      }
       if (edge) scores = visible(shape, across, along).select(scores, -Infinity);
-      const highest = (maximum as Value).max(b.max(scores, 1));
+      const top = b.max(scores, 1);
+      const highest = (maximum as Value).max(late ? top.mul(factor) : top);
       // A row that has seen nothing yet: -inf - -inf is no number.
       const base = edge || mask ? highest.eq(-Infinity).select(0, highest) : highest;
-      const weights = scores.sub(base.expand(1)).exp2();
+      const weights = (late ? scores.mul(factor) : scores).sub(base.expand(1)).exp2();
       const fade = (maximum as Value).sub(base).exp2();
       const v = loadRows(b, valueMatrix, at, edge);
       const next = b.dot(weights.to(element), v, (sum as Value).mul(fade.expand(1)), input);

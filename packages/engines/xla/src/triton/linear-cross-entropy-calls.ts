@@ -41,7 +41,7 @@ const programs = 264;
 const chunkBytes = 2 ** 26;
 
 /** The tilings that were fastest on an H100, see docs/log.md. */
-export function linearTilings(precision: Precision): LinearTilings {
+function linearTilings(precision: Precision): LinearTilings {
   const tiling =
     precision === 'bfloat16'
       ? { rows: 128, columns: 256, inner: 64, warps: 8, stages: 3 }

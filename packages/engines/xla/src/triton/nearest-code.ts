@@ -97,7 +97,7 @@ export function nearestCodeFits(platform: string, x: Node, codebook: Node): bool
 }
 
 /** The tiling for a width. */
-export function nearestTiling(dim: number): NearestTiling {
+function nearestTiling(dim: number): NearestTiling {
   if (dim <= 64) return { rows: 64, codes: 128, warps: 4, stages: 3 };
   return { rows: 64, codes: 64, warps: 4, stages: 2 };
 }

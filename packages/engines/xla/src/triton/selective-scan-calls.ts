@@ -22,7 +22,7 @@ export interface ScanInputs {
 const stateRegisters = 64;
 
 /** The tiling for a number of states: a thread holds the states of a group of steps. */
-export function scanTiling(states: number): ScanTiling {
+function scanTiling(states: number): ScanTiling {
   return { warps: 1, unroll: Math.max(1, Math.min(8, stateRegisters / powerOfTwo(states))) };
 }
 

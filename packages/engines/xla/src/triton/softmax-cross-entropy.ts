@@ -60,7 +60,7 @@ export function crossEntropyFits(platform: string, logits: Node): boolean {
 }
 
 /** The tiling for a vocabulary. */
-export function crossEntropyTiling(vocabulary: number): RowTiling {
+function crossEntropyTiling(vocabulary: number): RowTiling {
   const columns = Math.min(4096, powerOfTwo(vocabulary, 32));
   return { columns, warps: Math.max(1, Math.min(8, columns / 512)), stages: 3 };
 }
