@@ -6,7 +6,7 @@
  * buffers. What was disposed before never leaves the program. Inside `compile` the same recording is kept and run again
  * (trace.ts).
  */
-import { TraceReadError, tf } from '@tesserae/tensor';
+import { TraceReadError, callerLine, tf } from '@tesserae/tensor';
 import type {
   ChoosingBackend,
   CompilingBackend,
@@ -27,7 +27,7 @@ import { prefersScores } from './lowering/attention-tiles.ts';
 import type { DeviceBuffer, PjrtClient } from './pjrt/client.ts';
 import { bufferType, dtypeOf } from './pjrt/element-type.ts';
 import type { BufferType, HostArray } from './pjrt/element-type.ts';
-import { callerLine, explained } from './origin.ts';
+import { explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
 import { noteOf, noted } from './program-note.ts';
 import { recordLoop } from './rolled-loop.ts';

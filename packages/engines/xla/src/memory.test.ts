@@ -12,6 +12,10 @@ describe('DeviceMemoryError', () => {
     ['Out of memory while trying to allocate 1073741824 bytes.', 2 ** 30],
     ['Failed to allocate request for 1.50GiB (1610612736B) on device ordinal 0', 1.5 * 2 ** 30],
     ['Out of memory allocating 1.5GiB.', 1.5 * 2 ** 30],
+    [
+      'Out of memory while trying to allocate 149.03GiB with allocator GPU_0_bfc on device 0.',
+      Math.round(149.03 * 2 ** 30),
+    ],
     ['no room', undefined],
   ])('%s', (detail, asked) => {
     const error = new DeviceMemoryError('running a program', detail, { bytes: 1_500_000, buffers: 3 });

@@ -4,6 +4,7 @@
  * A call stack costs some 10 µs, more than all the rest of tracing an op, so none is taken at first: a function that XLA
  * refuses is traced a second time with call stacks (traced-program.ts).
  */
+import { callerLine } from '@tesserae/tensor';
 import type { Module } from './graph/write-module.ts';
 import type { Node } from './graph/node.ts';
 import { DeviceMemoryError, XlaError } from './pjrt/errors.ts';
@@ -27,15 +28,6 @@ export class Origin {
     const where = callerLine(this.#stack.stack);
     return `kernel '${this.kernel}'${where === undefined ? '' : ` called ${where}`}`;
   }
-}
-
-/** The first line of a call stack that is not TensorFlow.js, @tesserae/tensor or this engine. */
-export function callerLine(stack: string | undefined): string | undefined {
-  const own = /tfjs-|tf-core|tf-backend|(xla|tensor)[\\/](src|dist)[\\/](?!.*\.test\.)|node:/;
-  return stack
-    ?.split('\n')
-    .find((line) => /^\s*at /.test(line) && !own.test(line))
-    ?.trim();
 }
 
 /** Gives an origin to the nodes that a lowering made: those behind its outputs without one. */

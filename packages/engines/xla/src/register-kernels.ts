@@ -46,10 +46,18 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
     if (half?.round === true) nodes = nodes.map(rounded);
     // A call stack costs little beside a value of that size, and may explain why there is no room for it.
     const large = nodes.some(({ size }) => size >= largeValue);
-    markOrigin(nodes, new Origin(kernelName, large || device.locating));
+    const origin = new Origin(kernelName, large || device.locating || device.trace?.numerics !== undefined);
+    markOrigin(nodes, origin);
+    device.trace?.numerics?.add(origin, takenNodes(device, inputs), nodes);
     const infos = nodes.map((node) => device.output(node));
     return lowered instanceof Node ? (infos[0] as tf.TensorInfo) : infos;
   };
+}
+
+/** The inputs' own nodes, whatever shape their tensors have. */
+function takenNodes(device: XlaBackend, inputs: tf.NamedTensorInfoMap): Node[] {
+  const infos = (Object.values(inputs) as (tf.TensorInfo | tf.TensorInfo[] | undefined)[]).flat();
+  return infos.flatMap((info) => (info == null ? [] : (device.trace?.nodeOf(device.dataOf(info.dataId)) ?? [])));
 }
 
 function storedNodes(device: XlaBackend, inputs: tf.NamedTensorInfoMap): Record<string, Node> {

@@ -4,10 +4,11 @@
  * While the trace runs, each variable stands for an input of the program, so that whichever value it holds at a later
  * call is used, and `a.assign(b)` follows `b`. Other tensors from outside are constants of the program.
  */
-import { tf } from '@tesserae/tensor';
+import { checksNumerics, tf } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import type { TensorData } from './data.ts';
 import { Node } from './graph/node.ts';
+import { NumericsChecks } from './numerics.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { Placement } from './sharding/placement.ts';
 
@@ -15,6 +16,8 @@ import type { Placement } from './sharding/placement.ts';
 export class Trace {
   /** Variables by the inputs that stand for them. */
   readonly variables: Map<Node, tf.Variable> = new Map<Node, tf.Variable>();
+  /** The checks of `checkNumerics`, if the trace runs in one. */
+  readonly numerics: NumericsChecks | undefined = checksNumerics() ? new NumericsChecks() : undefined;
   /** The data that a variable has while the trace runs, unless it is assigned. */
   readonly #placeholders = new Map<tf.Variable, tf.DataId>();
   /** Constants by data; the trace keeps their nodes alive. */

@@ -5,7 +5,7 @@
  * the new values of assigned variables in place. The old value of an assigned variable is donated unless another tensor
  * shares it, so a training step updates its parameters without a second copy and without a host round trip.
  */
-import { currentPrecision, runTrace, tf, tree } from '@tesserae/tensor';
+import { callerLine, checksNumerics, currentPrecision, runTrace, tf, tree } from '@tesserae/tensor';
 import type { Program } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import { Node, sameShape } from './graph/node.ts';
@@ -13,10 +13,12 @@ import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import type { BufferType } from './pjrt/element-type.ts';
-import { callerLine, explained, nodeInQuestion } from './origin.ts';
+import { explained, nodeInQuestion } from './origin.ts';
+import type { Origin } from './origin.ts';
+import { throwFirst } from './numerics.ts';
 import { noteOf, noted } from './program-note.ts';
 import type { ProgramNote } from './program-note.ts';
-import { moveBuffer } from './sharding/move-buffer.ts';
+import { moveBuffer, readBuffer } from './sharding/move-buffer.ts';
 import type { Placement } from './sharding/placement.ts';
 import { Trace } from './trace.ts';
 
@@ -39,6 +41,8 @@ interface Specialization<R> {
   rebuild(leaves: readonly tf.Tensor[]): R;
   /** Variables were made in the trace: the next call must trace again, when they exist. */
   readonly once: boolean;
+  /** The ops that the last result has a bit for, in a `checkNumerics` scope. */
+  readonly checked: readonly Origin[];
 }
 
 /** XLA refused one op of a program; internal, since the second trace throws what the caller sees. */
@@ -99,7 +103,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
 
   /** Shapes and dtypes of tensors, values of everything else, the ambient precision, the mesh and placements on it. */
   #signature(args: A): string {
-    const parts: string[] = [currentPrecision()];
+    const parts: string[] = [currentPrecision(), checksNumerics() ? 'checked' : ''];
     const { deviceMesh } = this.#backend;
     if (deviceMesh !== undefined) parts.push(deviceMesh.moduleHead);
     const placed = (leaf: tf.Tensor): string =>
@@ -199,10 +203,15 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       }
       const resultLeaves = tree.leaves(result);
       const nodes = resultLeaves.map((leaf) => backend.nodeOf(leaf));
+      const checks = trace.numerics?.result();
       const registered = Object.values(engine.registeredVariables);
       const assigned = registered.filter((variable) => trace.assigned(variable, backend));
       outcome = {
-        outputs: [...assigned.map((variable) => backend.nodeOf(variable)), ...nodes],
+        outputs: [
+          ...assigned.map((variable) => backend.nodeOf(variable)),
+          ...nodes,
+          ...(checks === undefined ? [] : [checks]),
+        ],
         assigned,
         created: assigned.some((variable) => !before.has(variable)),
         types: resultLeaves.map((leaf) => ({ shape: [...leaf.shape], dtype: leaf.dtype })),
@@ -297,13 +306,14 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       results: outcome.types,
       rebuild: (leaves) => flattened.rebuild(leaves),
       once: outcome.created,
+      checked: trace.numerics?.origins ?? [],
     };
   }
 
   #run(specialization: Specialization<R>, allLeaves: readonly tf.Tensor[]): R {
     const backend = this.#backend;
     const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
-    const { executable, note, sources, placements, assigned, results } = specialization;
+    const { executable, note, sources, placements, assigned, results, checked } = specialization;
     let flushed = false;
     const moved: DeviceBuffer[] = [];
     const ready = (node: Node, i: number, shared: boolean): DeviceBuffer => {
@@ -376,6 +386,17 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       const { dataId } = backend.output(leafOf(buffer, note), dtype);
       return tf.engine().makeTensorFromDataId(dataId, [...shape], dtype, backend);
     });
+    if (checked.length > 0) {
+      const bits = outputs[assigned.length + results.length] as DeviceBuffer;
+      try {
+        throwFirst(readBuffer(backend.client, backend.programs, bits), checked, this.#name);
+      } catch (error) {
+        tf.dispose(made);
+        throw error;
+      } finally {
+        backend.client.destroy(bits);
+      }
+    }
     return specialization.rebuild(made);
   }
 }

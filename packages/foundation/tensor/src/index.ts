@@ -45,3 +45,5 @@ export { checkSpec, mesh, specAxes, specText } from './mesh/mesh.ts';
 export type { Mesh, MeshAxis, ShardSpec } from './mesh/mesh.ts';
 export { currentMesh, currentProcess, MeshError, shard, withMesh } from './mesh/with-mesh.ts';
 export { isTracing, runTrace, TraceReadError } from './tracing.ts';
+export { checkNumerics, checksNumerics, NumericsError } from './check-numerics.ts';
+export { callerLine } from './caller-line.ts';

@@ -27,7 +27,7 @@ export class NonFiniteError extends Error {
         : `the gradients of ${parameters.length} parameters, the first of them '${first}'`;
     super(
       `fit: step ${step} gave numbers that are not finite: ${what}; ${where}. ` +
-        'The last checkpoint is from before. Lower the learning rate, clip gradients, or look for logarithms and divisions of zero.',
+        'The last checkpoint is from before; `checkNumerics: true` names the op. Lower the learning rate, clip gradients, or look for logarithms and divisions of zero.',
     );
     this.step = step;
     this.terms = terms;

@@ -45,6 +45,12 @@ export interface FitOptions<B> {
   readonly seed?: number;
   /** Largest norm of all gradients together. Default: no clipping. */
   readonly clip?: number;
+  /**
+   * Checks the result of every op of the step, and stops with the first that makes NaN or an infinity and the line that
+   * called it (`checkNumerics` of @tesserae/tensor): for the second run, after one that ended in `NonFiniteError`. The
+   * step becomes much slower. Default false.
+   */
+  readonly checkNumerics?: boolean;
   /** Decay of a moving average of the parameters, or an `Ema`. Default: none. */
   readonly ema?: number | Ema;
   /** Number of batches whose gradients are averaged for one update. Default 1. */

@@ -322,6 +322,16 @@ describe('trouble', () => {
     expect((error as Error).message).toMatch(/the gradients of 1 parameters, the first of them 'head.bias'/);
   });
 
+  test('checkNumerics names the op and its line instead', async () => {
+    const toy = createToy();
+    const loss: FitOptions<ToyBatch>['loss'] = (batch, { training }) => ({
+      loss: tf.add(toy.loss(batch, training).loss, tf.mean(tf.log(tf.sub(toy.head.bias!, 100)))) as tf.Scalar,
+    });
+    const error: unknown = await train({ toy, loss, checkNumerics: true }).catch((e: unknown) => e);
+    expect((error as Error).message).toMatch(/^checkNumerics: kernel 'Log' called .*fit\.test\.ts:\d+:\d+/);
+    expect(error).toMatchObject({ name: 'NumericsError' });
+  });
+
   test('an output folder that cannot be written to is an error before the first step', async () => {
     writeFileSync(join(root, 'file'), '');
     let steps = 0;

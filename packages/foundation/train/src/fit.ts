@@ -8,7 +8,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ema } from '@tesserae/nn';
-import { currentProcess, random, tf, tree, withMesh } from '@tesserae/tensor';
+import { checkNumerics, currentProcess, random, tf, tree, withMesh } from '@tesserae/tensor';
 import { removeLeftovers, temporarySibling, WriteError, writeFileDurably } from './atomic-write.ts';
 import { EndlessReader, type OnDevice, upload } from './batch.ts';
 import { CheckpointError, findCheckpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.ts';
@@ -200,7 +200,8 @@ class Run<B> {
       for (let i = 0; i < this.#accumulate; i++) uploaded.push(upload(await this.#reader.next()));
       const batches = uploaded.map(({ batch }) => batch);
       if (this.#done === 0) await this.#prepare(batches[0] as OnDevice<B>);
-      this.#window.add(this.#done, this.#step.run(batches, this.#done));
+      const run = (): tf.Tensor1D => this.#step.run(batches, this.#done);
+      this.#window.add(this.#done, this.#options.checkNumerics === true ? checkNumerics(run) : run());
     } finally {
       for (const batch of uploaded) batch[Symbol.dispose]();
     }

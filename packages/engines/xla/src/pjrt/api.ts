@@ -100,8 +100,8 @@ export class PjrtApi {
     const code = this.struct('Error_GetCode').set('error', error);
     this.function('Error_GetCode')(code.address);
     const text = this.errorText(error);
-    // Where results of a program without room go into another, that one fails with another code.
-    if (code.getInt('code') === resourceExhausted || /\bOut of memory \w+ing /.test(text))
+    // Other codes: a program whose arguments had no room, and a compiler that tried a program out and had none.
+    if (code.getInt('code') === resourceExhausted || /\bOut of memory (?:allocating|while trying)/.test(text))
       throw new DeviceMemoryError(operation, text, this.usage());
     throw new XlaError(operation, text);
   }

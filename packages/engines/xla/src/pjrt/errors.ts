@@ -55,7 +55,7 @@ export class DeviceMemoryError extends XlaError {
     this.message =
       `xla: ${operation} ran out of device memory:${asked} ${byteText(usage.bytes)} are in use by ` +
       `${usage.buffers} buffers.${about === '' ? '' : ` ${about}`} Dispose what is not needed, make batches smaller, ` +
-      `or compute in parts. (${detail})`;
+      `or compute in parts. (${firstOf(detail)})`;
   }
 
   /** The same error with sentences on the program that failed; `failed` bytes were counted, but never came to be. */
@@ -63,6 +63,12 @@ export class DeviceMemoryError extends XlaError {
     const usage = { bytes: Math.max(0, this.bytesInUse - failed), buffers: this.buffersInUse };
     return new DeviceMemoryError(operation, this.detail, usage, about);
   }
+}
+
+/** CUDA's autotuner repeats itself for every configuration that it tried. */
+function firstOf(detail: string): string {
+  const line = detail.split('\n').find((text) => text.includes('Out of memory')) ?? detail;
+  return line.length > 400 ? `${line.slice(0, 400)}…` : line;
 }
 
 const units = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 } as const;

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { isLooping } from '../backend-contract.ts';
+import { checksNumerics } from '../check-numerics.ts';
 import { flatten, leaves as treeLeaves } from '../tree.ts';
 import { rolledScan } from './rolled-scan.ts';
 
@@ -47,7 +48,9 @@ export function scan<Carry, X, Output>(
   }
   const backend = tf.backend();
   return (
-    (isLooping(backend) ? rolledScan(backend, step, init, xs, unrolledScan) : undefined) ?? unrolledScan(step, init, xs)
+    // Checked ops must be ones that run one after the other.
+    (isLooping(backend) && !checksNumerics() ? rolledScan(backend, step, init, xs, unrolledScan) : undefined) ??
+    unrolledScan(step, init, xs)
   );
 }
 
