@@ -49,8 +49,18 @@ const ofTensorflow: readonly KnownFailure[] = [
   },
 ];
 
+/** What CUDA's own functions compute otherwise. */
+const ofCuda: readonly KnownFailure[] = [
+  {
+    spec: 'exp {} int32',
+    reason:
+      'exp(10) = 22026.465795 lies between two floats that are 0.00195 apart; CUDA gives the upper, 0.001002 away, and the spec wants 0.001.',
+    engines: ['xla:cuda'],
+  },
+];
+
 /** See the file header. */
-const knownFailures: readonly KnownFailure[] = [...gradientRules, ...ofTensorflow];
+const knownFailures: readonly KnownFailure[] = [...gradientRules, ...ofTensorflow, ...ofCuda];
 
 /** The failures that a run is expected to show. */
 export function expectedFailures({ engine, gradients }: Pick<Options, 'engine' | 'gradients'>): Map<string, string> {

@@ -9,12 +9,7 @@ import type { EngineProvider } from '@tesserae/tensor';
 import type { TensorflowBackend } from '@tesserae/tensorflow';
 import { XlaBackend, xlaProvider } from '@tesserae/xla';
 import type { Options } from './options.ts';
-
-const quickly: Readonly<Record<string, string>> = {
-  'xla:cpu':
-    '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1',
-  'xla:cuda': '--xla_gpu_autotune_level=0',
-};
+import { quickly } from './quick-compilation.ts';
 
 /** An engine that runs. */
 export interface RunningEngine {
@@ -31,7 +26,6 @@ export async function startEngine(options: Options): Promise<RunningEngine> {
   const { engine, flush, optimize } = options;
   await useEngine('cpu');
   const quick = quickly[engine];
-  // XLA reads its flags when the plugin is opened.
   if (quick !== undefined && !optimize) process.env['XLA_FLAGS'] = `${process.env['XLA_FLAGS'] ?? ''} ${quick}`.trim();
   const info = await useEngine(engine, await providers(engine, flush), { precision: 'float32' });
   const backend = tf.backend();

@@ -158,15 +158,15 @@ export class PjrtClient {
     const format = encoder.encode('mlir');
     const program = this.#api
       .struct('Program')
-      .set('code', addressOf(code))
+      .point('code', code)
       .set('codeSize', code.byteLength)
-      .set('format', addressOf(format))
+      .point('format', format)
       .set('formatSize', format.byteLength);
     const args = this.#api
       .struct('Client_Compile')
       .set('client', this.#client)
-      .set('program', program.address)
-      .set('options', addressOf(options))
+      .point('program', program)
+      .point('options', options)
       .set('optionsSize', options.byteLength);
     this.#api.run('Client_Compile', args, 'compiling');
     const handle = args.get('executable');
@@ -222,15 +222,15 @@ export class PjrtClient {
   #send(values: HostArray, type: BufferType, shape: readonly number[], device: Address): Address {
     const dims = shape.length > this.#dims.length ? new BigInt64Array(shape.length) : this.#dims;
     for (let i = 0; i < shape.length; i++) dims[i] = BigInt(shape[i] as number);
-    const data = values.byteLength === 0 ? 0n : addressOf(values);
     this.#upload
-      .set('data', data)
+      .point('data', values)
       .setInt('type', pjrtType(type))
-      .set('dims', addressOf(dims))
+      .point('dims', dims)
       .set('rank', shape.length)
       .set('device', device)
       .setInt('semantics', 0);
     this.#api.run('Client_BufferFromHostBuffer', this.#upload, `copying ${type} [${shape.join(', ')}] to the device`);
+    this.#upload.release();
     this.#destroyEvent(this.#upload.get('done'));
     return this.#upload.get('buffer');
   }
@@ -331,10 +331,10 @@ export class PjrtClient {
       const args = this.#api
         .struct('Executable_OptimizedProgram')
         .set('executable', unloaded)
-        .set('program', program.address);
+        .point('program', program);
       this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
       const code = new Uint8Array(Number(program.get('codeSize')));
-      program.set('code', addressOf(code));
+      program.point('code', code);
       this.#api.run('Executable_OptimizedProgram', args, 'inspecting a program');
       return code;
     });
@@ -360,7 +360,7 @@ export class PjrtClient {
     const args = this.#api
       .struct('Executable_DeserializeAndLoad')
       .set('client', this.#client)
-      .set('bytes', addressOf(bytes))
+      .point('bytes', bytes)
       .set('byteCount', bytes.byteLength);
     this.#api.run('Executable_DeserializeAndLoad', args, 'loading a program');
     const handle = args.get('executable');

@@ -9,6 +9,8 @@ export class Struct {
   readonly address: Address;
   readonly #view: DataView;
   readonly #layout: Layout;
+  /** What the struct points to: the garbage collector does not see that C holds an address. */
+  readonly #targets = new Map<string, ArrayBufferView | Struct>();
 
   constructor(name: StructName, minor: number) {
     this.#layout = layoutOf(name, minor);
@@ -28,6 +30,17 @@ export class Struct {
   set(field: string, value: bigint | number): this {
     this.#view.setBigUint64(this.#offset(field), BigInt(value), true);
     return this;
+  }
+
+  /** Writes where an array or another struct lies, which is kept as long as this struct, or until `release`. */
+  point(field: string, target: ArrayBufferView | Struct): this {
+    this.#targets.set(field, target);
+    return this.set(field, target instanceof Struct ? target.address : addressOf(target));
+  }
+
+  /** Lets go of what the struct points to. */
+  release(): void {
+    this.#targets.clear();
   }
 
   /** Writes an int or enum. */
