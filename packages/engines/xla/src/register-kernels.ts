@@ -6,6 +6,7 @@ import { halfRule, rounded } from './lowering/half-activations.ts';
 import { KernelCall } from './lowering/kernel.ts';
 import type { Lowering } from './lowering/kernel.ts';
 import { lowerings } from './lowering/index.ts';
+import { splitKernel } from './lowering/split-kernels.ts';
 import { Node } from './graph/node.ts';
 import { Origin, markOrigin } from './origin.ts';
 
@@ -40,7 +41,10 @@ function recording(kernelName: string, lowering: Lowering): tf.KernelFunc {
       device.trace !== undefined && currentPrecision() === 'bfloat16'
         ? halfRule(kernelName, storedNodes(device, inputs))
         : undefined;
-    const lowered = lowering(new KernelCall(device, inputs, attrs, half?.narrow));
+    const recorded = new KernelCall(device, inputs, attrs, half?.narrow);
+    const { deviceMesh } = device;
+    const split = deviceMesh && splitKernel(kernelName, lowering, recorded, deviceMesh);
+    const lowered = split ?? lowering(recorded);
     if ('tensors' in lowered) return lowered.tensors;
     let nodes = lowered instanceof Node ? [lowered] : lowered;
     if (half?.round === true) nodes = nodes.map(rounded);

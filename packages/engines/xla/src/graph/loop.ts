@@ -5,10 +5,15 @@
  */
 import { operations } from './hlo.ts';
 import { Node } from './node.ts';
+import type { TensorType } from './node.ts';
 import { writeOperations } from './write-operations.ts';
 
-/** A region with one parameter for each state value. */
-function region(state: readonly Node[], compute: (state: Node[]) => readonly Node[]): string {
+/** A region with one parameter for each state value, as text; `terminator` returns the outputs. */
+export function region(
+  state: readonly TensorType[],
+  compute: (state: Node[]) => readonly Node[],
+  terminator = 'stablehlo.return',
+): string {
   const parameters = state.map(({ type, shape }) => new Node(type, shape));
   const outputs = compute(parameters);
   const lines: string[] = [];
@@ -33,7 +38,7 @@ function region(state: readonly Node[], compute: (state: Node[]) => readonly Nod
   const types = outputs.map(({ text }) => text).join(', ');
   const results = outputs.map((output) => body.names.get(output) as string).join(', ');
   const heads = parameters.map((parameter) => `${body.names.get(parameter) as string}: ${parameter.text}`).join(', ');
-  return `{ ^bb0(${heads}):\n${lines.join('\n')}\n    "stablehlo.return"(${results}) : (${types}) -> () }`;
+  return `{ ^bb0(${heads}):\n${lines.join('\n')}\n    "${terminator}"(${results}) : (${types}) -> () }`;
 }
 
 /**

@@ -9,6 +9,8 @@ import type { Node } from '../graph/node.ts';
 export class KernelCall {
   readonly backend: XlaBackend;
   readonly inputs: tf.NamedTensorInfoMap;
+  /** Whether it is the part of one device of a mesh (split-kernels.ts). */
+  readonly perDevice: boolean = false;
   readonly #attrs: tf.NamedAttrMap;
   readonly #narrow: ReadonlySet<string> | undefined;
 

@@ -105,7 +105,7 @@ export const nearestCodes: Lowerings = {
   NearestCode: (call) => {
     const [x, codebook] = [convert(call.node('x'), 'f32'), convert(call.node('codebook'), 'f32')];
     // On CUDA a kernel of our own, 8 times as fast: triton/nearest-code.ts.
-    if (nearestCodeFits(kernelPlatform(call.backend), x, codebook))
+    if (nearestCodeFits(kernelPlatform(call), x, codebook))
       return nearestCodeKernelCall(x, codebook, currentPrecision());
     return nearestCode(x, codebook, call.backend.client.platform === 'cpu' ? tileElements.cpu : tileElements.device);
   },

@@ -2,6 +2,9 @@
  * `fit` on the four devices of the CPU plugin against one device: a small GPT with dropout and AdamW, 20 steps, whose
  * losses and parameters must agree to 1e-5.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AdamW, Ema, Embedding, Linear, Module, TransformerBlock } from '@tesserae/nn';
 import { mesh, ops, random, tf, useEngine } from '@tesserae/tensor';
 import type { Mesh } from '@tesserae/tensor';
@@ -43,6 +46,23 @@ const batches: Batch[] = Array.from({ length: 8 }, (_, i) => {
   });
   return { tokens: cut(0), targets: cut(1) };
 });
+
+/** The same batches, from a position that a checkpoint keeps. */
+class Positions implements Iterable<Batch> {
+  #position = 0;
+
+  *[Symbol.iterator](): Generator<Batch> {
+    for (;;) yield batches[this.#position++ % batches.length] as Batch;
+  }
+
+  state(): number {
+    return this.#position;
+  }
+
+  restore(position: unknown): void {
+    this.#position = position as number;
+  }
+}
 
 interface Outcome {
   readonly losses: number[];
@@ -108,7 +128,7 @@ describe.skipIf(!(await xlaAvailable()))('fit on a mesh', () => {
     await useEngine('xla:cpu', [xla]);
     tensors = tf.memory().numTensors;
     one = await train();
-  }, 60_000);
+  }, 300_000);
   afterAll(() => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
@@ -142,6 +162,20 @@ describe.skipIf(!(await xlaAvailable()))('fit on a mesh', () => {
       ['*.weight', ['data']],
     ]);
     expect(stateBytes / one.stateBytes).toBeLessThan(2);
+  });
+
+  test('a checkpoint of four devices is continued on two, and theirs on one', { tags: ['slow'] }, async () => {
+    const out = mkdtempSync(join(tmpdir(), 'mesh-'));
+    try {
+      const run = (steps: number, options: Partial<FitOptions<Batch>>): Promise<Outcome> =>
+        train({ out, steps, data: new Positions(), resume: true, ...options });
+      await run(6, { mesh: mesh({ data: 4 }), sharding: 'sharded' });
+      await run(12, { mesh: mesh({ data: 2 }), sharding: 'sharded' });
+      const { losses, parameters } = await run(20, {});
+      expectSame({ losses, parameters, stateBytes: 0 }, { ...one, losses: one.losses.slice(12) });
+    } finally {
+      rmSync(out, { recursive: true });
+    }
   });
 
   test('what cannot be is said before the first step, by name', async () => {

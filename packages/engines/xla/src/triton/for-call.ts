@@ -24,7 +24,7 @@ function attentionInputs(call: KernelCall): AttentionInputs | undefined {
     value: call.node('value'),
     mask: optional(call, 'mask'),
   };
-  const fits = attentionFits(kernelPlatform(call.backend), inputs, call.attrs<AttentionAttributes>());
+  const fits = attentionFits(kernelPlatform(call), inputs, call.attrs<AttentionAttributes>());
   return fits ? inputs : undefined;
 }
 
@@ -45,7 +45,7 @@ export function attentionGradientOf(call: KernelCall): Node[] | undefined {
 /** `SoftmaxCrossEntropy`: loss and logSumExp. */
 export function crossEntropyOf(call: KernelCall): Node[] | undefined {
   const logits = call.node('logits');
-  return crossEntropyFits(kernelPlatform(call.backend), logits) ? crossEntropy(logits, call.node('labels')) : undefined;
+  return crossEntropyFits(kernelPlatform(call), logits) ? crossEntropy(logits, call.node('labels')) : undefined;
 }
 
 function linearInputs(call: KernelCall): LinearInputs | undefined {
@@ -55,7 +55,7 @@ function linearInputs(call: KernelCall): LinearInputs | undefined {
     bias: optional(call, 'bias'),
     labels: call.node('labels'),
   };
-  return linearCrossEntropyFits(kernelPlatform(call.backend), inputs) ? inputs : undefined;
+  return linearCrossEntropyFits(kernelPlatform(call), inputs) ? inputs : undefined;
 }
 
 /** `LinearCrossEntropy`: loss and logSumExp. */
@@ -80,7 +80,7 @@ function scanInputs(call: KernelCall): ScanInputs | undefined {
     c: call.node('c'),
     skip: optional(call, 'skip'),
   };
-  return selectiveScanFits(kernelPlatform(call.backend), inputs, chunkOf(call)) ? inputs : undefined;
+  return selectiveScanFits(kernelPlatform(call), inputs, chunkOf(call)) ? inputs : undefined;
 }
 
 const chunkOf = (call: KernelCall): number => call.attrs<{ chunk: number }>().chunk;

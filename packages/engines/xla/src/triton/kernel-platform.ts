@@ -1,10 +1,11 @@
 /** Where own kernels may run. */
-import type { XlaBackend } from '../backend.ts';
+import type { KernelCall } from '../lowering/kernel.ts';
 
 /**
  * The platform that the `…Fits` predicates are asked about: `'cuda'` where kernels can run. On several devices a program is
- * partitioned by XLA, which would gather all operands of a custom call on every device: there it is `'mesh'`.
+ * partitioned by XLA, which would gather all operands of a custom call on every device: there it is `'mesh'`, but for the
+ * part of a program that each device computes for itself.
  */
-export function kernelPlatform({ client, deviceMesh }: Pick<XlaBackend, 'client' | 'deviceMesh'>): string {
-  return deviceMesh === undefined ? client.platform : 'mesh';
+export function kernelPlatform({ backend, perDevice }: Pick<KernelCall, 'backend' | 'perDevice'>): string {
+  return backend.deviceMesh === undefined || perDevice ? backend.client.platform : 'mesh';
 }
