@@ -18,8 +18,6 @@ const config: KnipConfig = {
     'packages/engines/xla': { entry: ['src/testing/*.process.ts'] },
     'apps/*': {},
     'tools/*': {},
-    // Its single modules are imported by names made at run time.
-    'tools/conformance': { ignoreDependencies: ['@tensorflow/tfjs-core'] },
     // Pictures, found by the package's folder.
     'tools/datasets': { ignoreDependencies: ['@lobehub/fluent-emoji-3d'] },
     // Processes that its tests start.

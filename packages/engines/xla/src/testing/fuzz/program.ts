@@ -52,7 +52,7 @@ export interface Reading {
  * Runs a program on the engine in use. It stops before each read, so that several can be advanced together and what they
  * recorded is compiled as one program.
  */
-export function* interpret(program: Program): Generator<undefined, Reading[]> {
+function* interpret(program: Program): Generator<undefined, Reading[]> {
   const values = new Map<number, { tensor: tf.Tensor; kind: Kind }>();
   const readings: Reading[] = [];
   const read = (id: number): void => {
@@ -100,7 +100,7 @@ export function runTogether(programs: readonly Program[]): Reading[][] {
 }
 
 /** The program without a step and all that needs it. */
-export function without(program: Program, at: number): Program {
+function without(program: Program, at: number): Program {
   const removed = program[at] as Step;
   if (removed.do === 'read' || removed.do === 'dispose') return program.filter((_, i) => i !== at);
   const gone = new Set([removed.id]);
