@@ -86,8 +86,8 @@ export function tilingOf(sizes: AttentionSizes, platform: string): Tiling {
   return { ...tile, heads: largestDivisor(mask === undefined ? all.heads : groups, limit) };
 }
 
-/** Scores of a head, and of all heads (32 MB), up to which the CPU is quicker with them in memory. */
-const [composedHead, composedTotal] = [2 ** 20, 2 ** 23];
+/** Scores of a head, and of all heads (8 MB), up to which the CPU is quicker with them in memory. */
+const [composedHead, composedTotal] = [2 ** 20, 2 ** 21];
 
 /**
  * Whether attention of `[query, key, …]` is quicker in its composed form on the CPU: with the weights kept for the
