@@ -28,7 +28,7 @@ import type { Lowerings } from './kernel.ts';
 export const perRow = (x: Node, shape: readonly number[]): Node => broadcastInDim(x, shape, [0]);
 
 /** log sum exp of each row: [N, V] -> [N]. */
-export function logSumExpOf(logits: Node): Node {
+function logSumExpOf(logits: Node): Node {
   const largest = reduce('maximum', logits, -Infinity, [1]);
   const exponentials = unary('exponential', subtract(logits, perRow(largest, logits.shape)));
   return add(largest, unary('log', reduce('add', exponentials, 0, [1])));

@@ -36,13 +36,13 @@ import { productOperands } from './kernel.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
 
 /** Rows and columns of a tile of logits. */
-export interface LogitTile {
+interface LogitTile {
   readonly rows: number;
   readonly columns: number;
 }
 
 /** Inputs of both kernels. */
-export interface LinearHead {
+interface LinearHead {
   readonly features: Node;
   readonly weight: Node;
   readonly bias: Node | undefined;
@@ -120,7 +120,7 @@ function tileInputs(nodes: readonly Node[], tile: LogitTile, at: Place) {
 }
 
 /** [loss, logSumExp]. */
-export function linearCrossEntropy(head: LinearHead, tile: LogitTile): [Node, Node] {
+function linearCrossEntropy(head: LinearHead, tile: LogitTile): [Node, Node] {
   const rows = head.features.shape[0] as number;
   const { counts, nodes } = padded(head, tile);
   const tall = [counts[0] * tile.rows];
@@ -158,7 +158,7 @@ export function linearCrossEntropy(head: LinearHead, tile: LogitTile): [Node, No
 }
 
 /** [dFeatures, dWeight, dBias?]. */
-export function linearCrossEntropyGradient(
+function linearCrossEntropyGradient(
   head: LinearHead,
   logSumExp: Node,
   dLoss: Node,
