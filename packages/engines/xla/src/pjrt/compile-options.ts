@@ -13,12 +13,16 @@ import { largestProduct } from './largest-product.ts';
  *
  * - The fast form of minimum and maximum loses NaN when it is the second operand, and with it the sign that a training
  *   run has gone wrong.
- * - YNNPACK takes reductions and matrix products, and not what it does by default besides: its convolutions take 1.7
- *   times as long as Eigen's. It is better at products with a short side and in batches, Eigen at large ones; one program
- *   is compiled one way (docs/log.md).
+ * - YNNPACK takes reductions, and the products and convolutions that it is better at than Eigen: products with a short
+ *   side and in batches, not large ones; convolutions with small windows, not the gradients of filters, whose window is
+ *   the image. One program is compiled one way (docs/log.md).
  */
 function cpuOptions(module: string): Record<string, string | boolean> {
-  const types = largestProduct(module) > eigenAbove ? ['REDUCE'] : ['REDUCE', 'INDIVIDUAL_DOT'];
+  const types = [
+    'REDUCE',
+    ...(largestProduct(module) > eigenAbove ? [] : ['INDIVIDUAL_DOT']),
+    ...(module.includes(filterGradient) ? [] : ['INDIVIDUAL_CONVOLUTION']),
+  ];
   return {
     xla_cpu_enable_fast_min_max: false,
     xla_cpu_experimental_ynn_fusion_type: types.map((type) => `LIBRARY_FUSION_TYPE_${type}`).join(','),
@@ -27,6 +31,9 @@ function cpuOptions(module: string): Record<string, string | boolean> {
 
 /** Floating-point operations of a product above which Eigen is the faster one. */
 const eigenAbove = 8e9;
+
+/** How the second operand's dimensions begin where a convolution contracts the batch (lowering/convolution.ts). */
+const filterGradient = ']x[i, ';
 
 /** What a program is compiled for. */
 export interface CompileTarget {

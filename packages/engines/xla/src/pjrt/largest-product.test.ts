@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { dotGeneral, reshape, transpose } from '../graph/hlo.ts';
 import { Node } from '../graph/node.ts';
 import { writeModule } from '../graph/write-module.ts';
-import { compileOptions } from './compile-options.ts';
 import { largestProduct } from './largest-product.ts';
 
 const none = { lhsBatch: [], rhsBatch: [] };
@@ -35,17 +34,4 @@ test('a product of vectors is a scalar', () => {
 
 test('without products it is 0', () => {
   expect(largestProduct(moduleOf(transpose(new Node('f32', [2, 3]), [1, 0])))).toBe(0);
-});
-
-test('large products on the CPU are compiled another way', () => {
-  const square = (size: number): string => {
-    const x = new Node('f32', [size, size]);
-    return moduleOf(dotGeneral(x, x, { ...none, lhsContract: [1], rhsContract: [0] }, 'HIGHEST'));
-  };
-  const text = (platform: string, size: number): string =>
-    new TextDecoder().decode(compileOptions({ platform, module: square(size) }));
-  expect(text('cpu', 1024)).toContain('LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT');
-  expect(text('cpu', 2048)).toContain('LIBRARY_FUSION_TYPE_REDUCE');
-  expect(text('cpu', 2048)).not.toContain('DOT');
-  expect(text('cuda', 2048)).not.toContain('xla_cpu');
 });

@@ -9,11 +9,31 @@ import * as tf from '@tensorflow/tfjs-core';
 import { withPrecision } from '../precision.ts';
 import { checkTensor } from './check.ts';
 
-/** (x - mean) / sqrt(variance + epsilon) over `axes`; without `center`, x / sqrt(mean square + epsilon). */
-function normalize(x: tf.Tensor, axes: number[], epsilon: number, center: boolean): tf.Tensor {
+/** Mean over what is normalised together, in a shape that broadcasts against the argument. */
+type Average = (x: tf.Tensor) => tf.Tensor;
+
+const alongLast: Average = (x) => tf.mean(x, -1, true);
+
+/**
+ * Mean over the positions and the channels of a group: [B, P, C] -> [B, 1, C], equal within a group.
+ *
+ * Positions first and then the few values of each channel: axes of whole channels are quick to add up and to broadcast
+ * along, those of a group, often of two to eight channels, are not.
+ */
+function overGroups(groups: number): Average {
+  return (x) => {
+    const [batch, , channels] = x.shape as [number, number, number];
+    const members = channels / groups;
+    const ofGroups = tf.mean(tf.reshape(tf.mean(x, 1), [batch, groups, members]), 2, true); // [B, G, 1]
+    return tf.reshape(tf.broadcastTo(ofGroups, [batch, groups, members]), [batch, 1, channels]);
+  };
+}
+
+/** (x - mean) / sqrt(variance + epsilon); without `center`, x / sqrt(mean square + epsilon). */
+function normalize(x: tf.Tensor, average: Average, epsilon: number, center: boolean): tf.Tensor {
   const statistics = (v: tf.Tensor): { normal: tf.Tensor; inverse: tf.Tensor } => {
-    const centred = center ? tf.sub(v, tf.mean(v, axes, true)) : v;
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), axes, true), epsilon));
+    const centred = center ? tf.sub(v, average(v)) : v;
+    const inverse = tf.rsqrt(tf.add(average(tf.square(centred)), epsilon));
     return { normal: tf.mul(centred, inverse), inverse };
   };
   const op = tf.customGrad((input, save) => {
@@ -23,8 +43,8 @@ function normalize(x: tf.Tensor, axes: number[], epsilon: number, center: boolea
       gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => {
         // dx = r (dy - mean(dy) - n mean(dy n)), n the normalised value, r the inverse deviation
         const { normal, inverse } = statistics(saved as tf.Tensor);
-        const along = tf.mul(normal, tf.mean(tf.mul(dy, normal), axes, true));
-        const centredDy = center ? tf.sub(dy, tf.mean(dy, axes, true)) : dy;
+        const along = tf.mul(normal, average(tf.mul(dy, normal)));
+        const centredDy = center ? tf.sub(dy, average(dy)) : dy;
         return tf.mul(inverse, tf.sub(centredDy, along));
       },
     };
@@ -79,8 +99,8 @@ export function groupNorm<T extends tf.Tensor>(x: T, options: GroupNormOptions):
   checkPerChannel('groupNorm', 'offset', offset, channels);
   return inFloat32(() => {
     const positions = x.size / Math.max(1, batch * channels);
-    const grouped = tf.reshape(x, [batch, positions, groups, channels / groups]); // [B, P, G, C/G]
-    const normal = tf.reshape(normalize(grouped, [1, 3], epsilon, true), x.shape);
+    const flat = tf.reshape(x, [batch, positions, channels]); // [B, P, C]
+    const normal = tf.reshape(normalize(flat, overGroups(groups), epsilon, true), x.shape);
     return affine(normal, scale, offset) as T;
   });
 }
@@ -107,7 +127,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, options: LayerNormOptions =
   const channels = x.shape[x.rank - 1] as number;
   checkPerChannel('layerNorm', 'scale', scale, channels);
   checkPerChannel('layerNorm', 'offset', offset, channels);
-  return inFloat32(() => affine(normalize(x, [x.rank - 1], epsilon, true), scale, offset) as T);
+  return inFloat32(() => affine(normalize(x, alongLast, epsilon, true), scale, offset) as T);
 }
 
 /** Options of {@link rmsNorm}. */
@@ -128,5 +148,5 @@ export function rmsNorm<T extends tf.Tensor>(x: T, options: RmsNormOptions = {})
   checkTensor('rmsNorm', 'x', x, {});
   if (x.rank < 1) throw new RangeError("rmsNorm: 'x' must have shape [..., C], but got a scalar.");
   checkPerChannel('rmsNorm', 'scale', scale, x.shape[x.rank - 1] as number);
-  return inFloat32(() => affine(normalize(x, [x.rank - 1], epsilon, false), scale, undefined) as T);
+  return inFloat32(() => affine(normalize(x, alongLast, epsilon, false), scale, undefined) as T);
 }
