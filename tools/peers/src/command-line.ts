@@ -8,8 +8,9 @@ import { peersOf, type Peer } from './peers.ts';
 import type { Device, ProgramEntry } from './program.ts';
 import { programs } from './programs.ts';
 import { pythonEnvironment } from './python-environment.ts';
-import { formatReport, thisMachine, type Report } from './report.ts';
+import { formatLine, formatReport, thisMachine, type Report } from './report.ts';
 import { runCase, type CaseResult } from './run-case.ts';
+import { runStart } from './run-start.ts';
 
 /** The text of `--help`. */
 const help = `Usage: npm run peers -- cpu|gpu [OPTIONS]
@@ -18,7 +19,8 @@ Runs the same programs here and in PyTorch, JAX and TensorFlow.js, interleaved, 
 prints medians and ratios (our time / the best peer's).
 
   --only NAME      only programs and cases whose name begins with this; may be given several times
-  --peers A,B      only these peers: xla:cpu, xla:cuda, torch, torch.compile, jax, tfjs-wasm
+  --peers A,B      only these peers: xla:cpu, xla:cuda, torch, torch.compile, jax, tfjs-node,
+                   tfjs-wasm
   --rounds N       turns of each peer (default 6)
   --seconds S      length of a turn (default 0.5); at least one call is made
   --limit S        time limit of a build or turn (default 300)
@@ -85,20 +87,17 @@ export async function run(
     for (const { program, row } of rows) {
       if (signal.aborted) break;
       try {
-        results.push(await runCase(program, row, peers, caseOptions(options, output, signal)));
+        const one = row.start === undefined ? runCase : runStart;
+        const result = await one(program, row, peers, caseOptions(options, output, signal));
+        results.push(result);
+        output.err(`[peers] ${formatLine(result)}`);
+        // After each case: a run that is ended leaves what it has.
+        if (options.json !== undefined) await writeReport(options, words, results);
       } catch (error) {
         if (!signal.aborted) throw error;
       }
     }
-    const report: Report = {
-      date: new Date().toISOString().slice(0, 16).replace('T', ' '),
-      command: `npm run peers -- ${words.join(' ')}`,
-      device: options.device,
-      machine: thisMachine(options.device),
-      results,
-    };
-    output.out(formatReport(report));
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, undefined, 1)}\n`);
+    output.out(formatReport(await writeReport(options, words, results)));
     if (signal.aborted) return 130;
     return results.some(({ peers }) => Object.values(peers).some(({ error }) => error !== undefined)) ? 1 : 0;
   } catch (error) {
@@ -108,6 +107,19 @@ export async function run(
     output.err('Run `npm run peers -- --help` for help.');
     return 2;
   }
+}
+
+/** Everything so far, also into the file of `--json`. */
+async function writeReport(options: Options, words: readonly string[], results: CaseResult[]): Promise<Report> {
+  const report: Report = {
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    command: `npm run peers -- ${words.join(' ')}`,
+    device: options.device,
+    machine: thisMachine(options.device),
+    results,
+  };
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, undefined, 1)}\n`);
+  return report;
 }
 
 function parse(words: readonly string[]): Options {

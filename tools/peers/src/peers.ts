@@ -37,6 +37,8 @@ function engine(name: string, engine: string, ours: boolean): Peer {
     python: false,
     command: (task) => ({
       words: [process.execPath, ...process.execArgv, self, 'worker', JSON.stringify({ ...task, peer: engine })],
+      // All peers of a case share the card.
+      env: { TESSERAE_GPU_MEMORY: '0.3' },
     }),
   };
 }
@@ -65,5 +67,10 @@ export function peersOf(options: PeerOptions): readonly Peer[] {
     options.python === undefined ? [] : ['torch', 'torch.compile', 'jax'].map((name) => python(name, options));
   return options.device === 'gpu'
     ? [engine('xla:cuda', 'xla:cuda', true), ...pythons]
-    : [engine('xla:cpu', 'xla:cpu', true), ...pythons, engine('tfjs-wasm', 'wasm', false)];
+    : [
+        engine('xla:cpu', 'xla:cpu', true),
+        ...pythons,
+        engine('tfjs-node', 'tensorflow', false),
+        engine('tfjs-wasm', 'wasm', false),
+      ];
 }

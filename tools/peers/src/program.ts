@@ -31,6 +31,8 @@ export interface Case {
   readonly compare?: 'values' | 'indices';
   /** Operations in one call: the time is given per operation. Default 1. */
   readonly operations?: number;
+  /** Times whole processes up to their first call, with caches of compiled programs empty or filled. Default: calls. */
+  readonly start?: 'cold' | 'warm';
   /** Things that one call makes, for a rate beside the time. */
   readonly makes?: { readonly count: number; readonly unit: string };
 }

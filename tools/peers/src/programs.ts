@@ -14,5 +14,7 @@ export const programs: readonly ProgramEntry[] = [
   { name: 'linear-cross-entropy', load: () => import('./programs/linear-cross-entropy.ts') },
   { name: 'fft-conv', load: () => import('./programs/fft-conv.ts') },
   { name: 'associative-scan', load: () => import('./programs/associative-scan.ts') },
+  { name: 'selective-scan', load: () => import('./programs/selective-scan.ts') },
+  { name: 'start-up', load: () => import('./programs/start-up.ts') },
   { name: 'tiny-op', load: () => import('./programs/tiny-op.ts') },
 ];

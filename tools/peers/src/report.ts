@@ -68,6 +68,13 @@ export function formatReport(report: Report): string {
   ].join('\n');
 }
 
+/** A case in one line: medians, then the ratio. */
+export function formatLine(result: CaseResult): string {
+  const times = Object.keys(result.peers).map((name) => `${name} ${cell(result, name).replaceAll('*', '')}`);
+  const ratio = result.ratio === undefined ? [] : [`ours / best ${result.ratio.toFixed(2)}`];
+  return `${result.case.id}, ms: ${[...times, ...ratio].join(', ')}`;
+}
+
 function cell(result: CaseResult, name: string): string {
   const peer = result.peers[name];
   if (peer?.error !== undefined) return 'error';

@@ -184,7 +184,7 @@ async function timeInRounds(row: Case, entrants: readonly Entrant[], options: Ca
 }
 
 /** Who is best, and how we compare. Peers with an error do not count. */
-function judge(
+export function judge(
   peers: readonly Peer[],
   results: Readonly<Record<string, PeerResult>>,
 ): Pick<CaseResult, 'best' | 'ratio'> {

@@ -5,7 +5,7 @@ from inputs import uniform
 
 def _inputs(params):
     batch, channels, time = params["batch"], params["channels"], params["time"]
-    return uniform("u", (batch, channels, time)), uniform("k", (channels, time), 1 / time**0.5)
+    return uniform("u", (batch, time, channels)), uniform("k", (time, channels), 1 / time**0.5)
 
 
 def torch_step(params, context):
@@ -16,7 +16,8 @@ def torch_step(params, context):
 
     @context.compile
     def convolve(u, k):
-        return torch.fft.irfft(torch.fft.rfft(u, 2 * time) * torch.fft.rfft(k, 2 * time), 2 * time)[..., :time]
+        product = torch.fft.rfft(u, 2 * time, 1) * torch.fft.rfft(k, 2 * time, 0)
+        return torch.fft.irfft(product, 2 * time, 1)[:, :time]
 
     def step():
         with torch.no_grad():
@@ -34,6 +35,8 @@ def jax_step(params, context):
 
     @jax.jit
     def convolve(u, k):
-        return jnp.fft.irfft(jnp.fft.rfft(u, 2 * time) * jnp.fft.rfft(k, 2 * time), 2 * time)[..., :time]
+        # Transforms run along the last axis: [B, T, C] -> [B, C, T].
+        spectra = jnp.fft.rfft(u.swapaxes(1, 2), 2 * time) * jnp.fft.rfft(k.T, 2 * time)
+        return jnp.fft.irfft(spectra, 2 * time)[..., :time].swapaxes(1, 2)
 
     return lambda: convolve(u, k)

@@ -1,8 +1,7 @@
 /** Our side of a comparison, in a process of its own: the counterpart of `python/worker.py`. */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { EngineUnavailableError, tf, tree, useEngine } from '@tesserae/tensor';
-import { xla } from '@tesserae/xla';
+import { EngineUnavailableError, tf, tree, useEngine, type EngineProvider } from '@tesserae/tensor';
 import type { Built, ProgramEntry, Result } from '../program.ts';
 import {
   MissingError,
@@ -26,7 +25,7 @@ export async function serve(task: Task, programs: readonly ProgramEntry[]): Prom
     const request = JSON.parse(line) as Request;
     try {
       if (request.do === 'start') {
-        const { name, detail } = await useEngine(task.peer, [xla]);
+        const { name, detail } = await useEngine(task.peer, await providersOf(task.peer));
         answer({ version: `${name} (${detail})` } satisfies StartAnswer);
       } else if (request.do === 'build') {
         const started = performance.now();
@@ -45,6 +44,12 @@ export async function serve(task: Task, programs: readonly ProgramEntry[]): Prom
       answer(missing ? { missing: message } : { error: message });
     }
   }
+}
+
+/** Only what the peer needs: TensorFlow's binding is large. */
+async function providersOf(engine: string): Promise<readonly EngineProvider[]> {
+  if (engine.startsWith('xla')) return [(await import('@tesserae/xla')).xla];
+  return engine === 'tensorflow' ? [(await import('@tesserae/tensorflow')).tensorflow] : [];
 }
 
 function answer(message: Answer): void {
