@@ -31,21 +31,30 @@ export interface AttentionTilings {
   readonly keys: AttentionTiling;
 }
 
-/** The tilings that were fastest on an H100, see docs/log.md. */
+/** What an H100 took best, and what holds its values in registers without spilling; see docs/log.md. */
 function attentionTilings(width: number, precision: Precision): AttentionTilings {
   const wide = width > 64;
   if (precision === 'bfloat16') {
     return {
-      forward: wide
-        ? { rows: 128, columns: 128, warps: 8, stages: 2 }
-        : { rows: 128, columns: 64, warps: 4, stages: 3 },
-      queries: { rows: 128, columns: 64, warps: 8, stages: wide ? 2 : 3 },
-      keys: { rows: 64, columns: 128, warps: 8, stages: wide ? 2 : 3 },
+      forward: wide ? tiles(128, 128, 8, 2) : tiles(128, 64, 8, 3),
+      queries: tiles(128, 64, 8, wide ? 2 : 3),
+      keys: wide ? tiles(64, 128, 8, 2) : tiles(32, 128, 4, 3),
     };
   }
-  const small = { rows: 64, columns: wide ? 32 : 64, warps: 4, stages: 2 };
-  return { forward: small, queries: small, keys: { rows: wide ? 32 : 64, columns: 64, warps: 4, stages: 2 } };
+  const warps = wide ? 8 : 4;
+  return {
+    forward: tiles(64, wide ? 32 : 64, 4, 2),
+    queries: tiles(64, 32, warps, 2),
+    keys: tiles(32, 64, warps, 2),
+  };
 }
+
+const tiles = (rows: number, columns: number, warps: number, stages: number): AttentionTiling => ({
+  rows,
+  columns,
+  warps,
+  stages,
+});
 
 function shapeOf({ query, key, value, mask }: AttentionInputs, { causal, scale }: AttentionAttributes): AttentionShape {
   const [batch, heads, queries, dim] = query.shape as [number, number, number, number];
