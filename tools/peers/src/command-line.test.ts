@@ -77,6 +77,25 @@ describe('npm run peers', () => {
     expect(best).toBe('right');
   });
 
+  it('times whole processes where a case is about starting', async () => {
+    const { program } = await tinyPrograms[0]!.load();
+    const row = { id: 'tiny.start', title: 'start', params: { size: 2 }, tolerance: 1e-6, start: 'warm' as const };
+    const starting = { name: 'tiny', load: async () => ({ program: { ...program, cases: () => [row] } }) };
+    const json = join(folder, 'report.json');
+    const code = await run(['cpu', '--rounds', '1', '--json', json], output, never, {
+      programs: [starting],
+      peers: [ours, other('right'), other('missing')],
+    });
+    expect(code).toBe(0);
+    const { results } = JSON.parse(await readFile(json, 'utf8')) as Report;
+    const { peers, ratio } = results[0]!;
+    // A process and its imports: never less than some milliseconds.
+    expect(peers['ours']!.median).toBeGreaterThan(20);
+    expect(peers['ours']!.turns).toHaveLength(1);
+    expect(ratio).toBeCloseTo(peers['ours']!.median! / peers['right']!.median!, 12);
+    expect(peers['missing']).toEqual({ missing: 'it has no such program' });
+  });
+
   it('ends its workers and says 130 when it is interrupted', async () => {
     const interrupt = new AbortController();
     const stopping = {

@@ -16,5 +16,6 @@ export const programs: readonly ProgramEntry[] = [
   { name: 'associative-scan', load: () => import('./programs/associative-scan.ts') },
   { name: 'selective-scan', load: () => import('./programs/selective-scan.ts') },
   { name: 'start-up', load: () => import('./programs/start-up.ts') },
+  { name: 'tracing', load: () => import('./programs/tracing.ts') },
   { name: 'tiny-op', load: () => import('./programs/tiny-op.ts') },
 ];
