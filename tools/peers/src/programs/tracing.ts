@@ -4,8 +4,9 @@
  * Ours records them, writes them as StableHLO, finds that text in its cache of programs and runs it; JAX traces a new
  * function and lowers it to StableHLO; PyTorch's Dynamo captures a new function for a compiler that does nothing.
  */
-import { tf } from '@tesserae/tensor';
+import { isCompiling, tf } from '@tesserae/tensor';
 import type { Program } from '../program.ts';
+import { MissingError } from '../worker/protocol.ts';
 
 const operations = 500;
 
@@ -21,6 +22,7 @@ export const program: Program = {
     },
   ],
   build: () => {
+    if (!isCompiling(tf.backend())) throw new MissingError('it computes op by op and traces nothing');
     const one = tf.ones([4]);
     return {
       step: async () => {
