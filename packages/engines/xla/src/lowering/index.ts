@@ -13,6 +13,7 @@ import { linearRecurrences } from './linear-recurrence.ts';
 import { products } from './matmul.ts';
 import { morphology } from './morphology.ts';
 import { nearestCodes } from './nearest-code.ts';
+import { multinomials } from './multinomial.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { random } from './random.ts';
@@ -21,6 +22,7 @@ import { selectiveScans } from './selective-scan.ts';
 import { shapes } from './shape.ts';
 import { shard } from './shard.ts';
 import { sorting } from './sorting.ts';
+import { transforms } from './transform.ts';
 
 /** See the file header. */
 export const lowerings: Lowerings = {
@@ -30,10 +32,12 @@ export const lowerings: Lowerings = {
   ...convolutions,
   ...shapes,
   ...random,
+  ...multinomials,
   ...pooling,
   ...normalization,
   ...nearestCodes,
   ...images,
+  ...transforms,
   ...shard,
   ...sorting,
   ...counting,
