@@ -47,3 +47,5 @@ export { currentMesh, currentProcess, MeshError, shard, withMesh } from './mesh/
 export { isTracing, runTrace, TraceReadError } from './tracing.ts';
 export { checkNumerics, checksNumerics, NumericsError } from './check-numerics.ts';
 export { callerLine } from './caller-line.ts';
+export { stridedSliceInfo } from './strided-slice.ts';
+export type { StridedSliceInfo } from './strided-slice.ts';

@@ -1,5 +1,5 @@
 /** Kernels that move elements: reshaping, slicing, joining, gathering, scattering. */
-import { tf } from '@tesserae/tensor';
+import { stridedSliceInfo, tf } from '@tesserae/tensor';
 import { broadcastTo } from '../graph/broadcast.ts';
 import {
   add,
@@ -135,28 +135,9 @@ export function scatterInto(target: Node, given: Node, updates: Node, combine: s
 }
 
 function stridedSlice(call: KernelCall): Node {
-  const a = call.attrs<{
-    begin: number[];
-    end: number[];
-    strides: number[];
-    beginMask: number;
-    endMask: number;
-    ellipsisMask: number;
-    newAxisMask: number;
-    shrinkAxisMask: number;
-  }>();
+  const a = call.attrs<tf.StridedSliceAttrs>();
   const x = call.node('x');
-  const info = tf.slice_util.sliceInfo(
-    [...x.shape],
-    a.begin,
-    a.end,
-    a.strides,
-    a.beginMask,
-    a.endMask,
-    a.ellipsisMask,
-    a.newAxisMask,
-    a.shrinkAxisMask,
-  );
+  const info = stridedSliceInfo(x.shape, a);
   if (info.isIdentity) return reshape(x, info.finalShape);
   if (sizeOf(info.finalShape) === 0) return zeros(x, info.finalShape);
   // A negative stride takes the same elements upwards and reverses.

@@ -5,6 +5,7 @@
  * MirrorPad differs from TensorFlow.js, whose rule drops what the mirrored border contributes; here it is folded back.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { stridedSliceInfo } from '../strided-slice.ts';
 import { axesOf, gradient, gradientOfList, unbroadcast, zeros } from './gradient.ts';
 import { insertZeros } from './zeroInsertion.ts';
 
@@ -129,17 +130,7 @@ function sumOfTiles(dy: tf.Tensor, shape: readonly number[], reps: readonly numb
 }
 
 function stridedSliceGradient(dy: tf.Tensor, shape: readonly number[], a: tf.StridedSliceAttrs): tf.Tensor {
-  const info = tf.slice_util.sliceInfo(
-    [...shape],
-    a.begin,
-    a.end,
-    a.strides,
-    a.beginMask,
-    a.endMask,
-    a.ellipsisMask,
-    a.newAxisMask,
-    a.shrinkAxisMask,
-  );
+  const info = stridedSliceInfo(shape, a);
   // [...final] -> the slice's shape before axes were removed or added.
   let block: tf.Tensor = tf.reshape(dy, tf.slice_util.computeOutShape(info.begin, info.end, info.strides));
   if (block.size === 0) return zeros(shape);

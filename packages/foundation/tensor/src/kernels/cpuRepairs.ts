@@ -11,6 +11,7 @@
  */
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { stridedSliceInfo } from '../strided-slice.ts';
 import { einsum } from './einsum.ts';
 import { transformRows } from './fourier.ts';
 import { presentKernel, replaceKernel, type Kernel } from './register.ts';
@@ -90,17 +91,7 @@ const stridedSlice =
     const { x } = args.inputs as { x: tf.TensorInfo };
     const a = args.attrs as unknown as tf.StridedSliceAttrs;
     if (!a.shrinkAxisMask || x.dtype === 'string' || x.dtype === 'complex64') return original(args);
-    const info = tf.slice_util.sliceInfo(
-      x.shape,
-      a.begin,
-      a.end,
-      a.strides,
-      a.beginMask,
-      a.endMask,
-      a.ellipsisMask,
-      a.newAxisMask,
-      a.shrinkAxisMask,
-    );
+    const info = stridedSliceInfo(x.shape, a);
     const cpu = cpuOf(args);
     const shape = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
     const out = zeros(x.dtype, sizeOf(shape));

@@ -5,6 +5,7 @@
  * reverse mixes up booleans, oneHot writes integers into float32, and a cast to bool keeps the integer part.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { stridedSliceInfo } from '../strided-slice.ts';
 import { stridedCopy } from './strided.ts';
 import { sizeOf, values, type KernelArgs } from './wasmBackend.ts';
 
@@ -47,17 +48,7 @@ export function splitV({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo[] 
 export function stridedSlice({ inputs, attrs, backend }: KernelArgs): tf.TensorInfo {
   const { x } = inputs as { x: tf.TensorInfo };
   const a = attrs as unknown as tf.StridedSliceAttrs;
-  const info = tf.slice_util.sliceInfo(
-    x.shape,
-    a.begin,
-    a.end,
-    a.strides,
-    a.beginMask,
-    a.endMask,
-    a.ellipsisMask,
-    a.newAxisMask,
-    a.shrinkAxisMask,
-  );
+  const info = stridedSliceInfo(x.shape, a);
   const shape = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
   const out = backend.makeOutput(info.finalShape, x.dtype);
   if (sizeOf(shape) === 0) return out;
