@@ -7,7 +7,7 @@ import type { OptionValues } from './pjrt/named-values.ts';
 export type GpuMemory = 'grow' | number;
 
 /** What says it where the program does not: `grow` or a share, such as `0.3`. */
-export const gpuMemoryVariable = 'TESSERAE_GPU_MEMORY';
+const gpuMemoryVariable = 'TESSERAE_GPU_MEMORY';
 
 /**
  * The plugin's options; none without a setting, and the plugin then takes three quarters.
