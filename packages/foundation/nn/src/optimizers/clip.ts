@@ -18,7 +18,12 @@ export function globalNorm(grads: Gradients): tf.Scalar {
   });
 }
 
-/** @throws RangeError unless `max` is positive. */
+/**
+ * Scales all gradients by one factor so that their norm together is at most `max`; shorter ones stay as they are. The
+ * factor is computed on the device, so it can be part of a compiled step.
+ *
+ * @throws RangeError unless `max` is positive.
+ */
 export function clipByGlobalNorm(grads: Gradients, max: number): ClippedGradients {
   if (!(max > 0)) throw new RangeError(`clipByGlobalNorm: 'max' must be positive, got ${max}.`);
   // float32 whatever the products of the model compute with

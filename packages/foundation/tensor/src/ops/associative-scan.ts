@@ -44,7 +44,7 @@ export function associativeScan<T>(combine: (earlier: T, later: T) => T, elems: 
       x.shape.map((whole, i) => (i === at ? size : whole)),
     );
   };
-  /** Every second element, from 0 or 1, of the first 2 * half: by reshaping, since strided slices have no gradient. */
+  /** Every second element, from 0 or 1, of the first 2 * half: by reshaping, whose gradient moves nothing. */
   const alternate = (x: tf.Tensor, at: number, half: number, offset: 0 | 1): tf.Tensor => {
     const paired = [...x.shape.slice(0, at), half, 2, ...x.shape.slice(at + 1)];
     const picked = part(tf.reshape(part(x, at, 0, 2 * half), paired), at + 1, offset, 1);
