@@ -36,9 +36,9 @@ function attentionTilings(width: number, precision: Precision): AttentionTilings
   const wide = width > 64;
   if (precision === 'bfloat16') {
     return {
-      forward: wide ? tiles(128, 128, 8, 2) : tiles(128, 64, 8, 3),
-      queries: tiles(128, 64, 8, wide ? 2 : 3),
-      keys: wide ? tiles(64, 128, 8, 2) : tiles(32, 128, 4, 3),
+      forward: tiles(128, 64, 8, 3),
+      queries: tiles(64, 64, 4, wide ? 2 : 3),
+      keys: tiles(64, 64, 4, wide ? 2 : 3),
     };
   }
   const warps = wide ? 8 : 4;
