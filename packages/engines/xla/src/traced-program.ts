@@ -341,7 +341,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
             `compile: '${this.#name}' uses variable '${(tensor as tf.Variable).name}', which was disposed.`,
           );
         const data = backend.dataOf(tensor.dataId);
-        const node = backend.leafOf(tensor);
+        const node = placements === undefined ? (data.node as Node) : backend.leafOf(tensor);
         const others = data.refCount > 1 || node.owners > 1;
         buffers.push(ready(node, i, others));
         if (source.kind === 'variable' && source.assigned && others) shared.push(i);

@@ -121,7 +121,7 @@ const tensorParallel: Sharding = [
   ['tokens.*', ['model']],
 ];
 
-describe.skipIf(!(await xlaAvailable()))('fit on a mesh', () => {
+describe.skipIf(!(await xlaAvailable()))('fit on a mesh', { tags: ['slow'] }, () => {
   let one: Outcome;
   let tensors = 0;
   beforeAll(async () => {
@@ -145,17 +145,17 @@ describe.skipIf(!(await xlaAvailable()))('fit on a mesh', () => {
     expect(stateBytes - one.stateBytes).toBe(3 * 8);
   });
 
-  test('replicated: the numbers of one device', { tags: ['slow'] }, async () => {
+  test('replicated: the numbers of one device', async () => {
     const { stateBytes } = await check(mesh({ data: 4 }), 'replicated');
     expect(stateBytes).toBe(4 * one.stateBytes);
   });
 
-  test('tensor-parallel: the numbers of one device', { tags: ['slow'] }, async () => {
+  test('tensor-parallel: the numbers of one device', async () => {
     const { stateBytes } = await check(mesh({ data: 1, model: 4 }), tensorParallel);
     expect(stateBytes / one.stateBytes).toBeLessThan(1.6);
   });
 
-  test('tensor-parallel and fully sharded on 2 × 2: the numbers of one device', { tags: ['slow'] }, async () => {
+  test('tensor-parallel and fully sharded on 2 × 2: the numbers of one device', async () => {
     const { stateBytes } = await check(mesh({ data: 2, model: 2 }), [
       ['*.attention.*.weight', ['data', 'model']],
       ...tensorParallel,
@@ -164,7 +164,7 @@ describe.skipIf(!(await xlaAvailable()))('fit on a mesh', () => {
     expect(stateBytes / one.stateBytes).toBeLessThan(2);
   });
 
-  test('a checkpoint of four devices is continued on two, and theirs on one', { tags: ['slow'] }, async () => {
+  test('a checkpoint of four devices is continued on two, and theirs on one', async () => {
     const out = mkdtempSync(join(tmpdir(), 'mesh-'));
     try {
       const run = (steps: number, options: Partial<FitOptions<Batch>>): Promise<Outcome> =>
