@@ -1,5 +1,6 @@
 /** Counting and sparse writing: histograms, sparse to dense, diagonals. */
 import { broadcastTo } from '../graph/broadcast.ts';
+import { replacer, scatter, scatterAddRows } from '../graph/gather.ts';
 import {
   broadcastInDim,
   combiner,
@@ -8,15 +9,12 @@ import {
   constant,
   convert,
   iota,
-  replacer,
   reshape,
-  scatter,
-  scatterAddRows,
   select,
 } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
-import { scatterInto } from './shape.ts';
+import { scatterInto } from './indexing.ts';
 
 /** Weights of the elements of x, ones if none are given. */
 function weightsOf(call: KernelCall, x: Node): Node {

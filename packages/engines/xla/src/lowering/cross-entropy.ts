@@ -6,6 +6,7 @@
  * 4096 x 8192: 56 against 92 ms). In the backward pass, which writes the matrix anyway, the comparison costs nothing,
  * while a scatter into the softmax would be a second pass.
  */
+import { take } from '../graph/gather.ts';
 import {
   add,
   broadcastInDim,
@@ -17,7 +18,6 @@ import {
   reshape,
   select,
   subtract,
-  take,
   unary,
 } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';

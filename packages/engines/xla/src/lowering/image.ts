@@ -5,6 +5,7 @@
  * enter the program as small tables. Enlarging by a whole factor, the usual case, is a plain repetition.
  */
 import { apply, applyScalar } from '../graph/broadcast.ts';
+import { take } from '../graph/gather.ts';
 import {
   add,
   broadcastInDim,
@@ -23,7 +24,6 @@ import {
   select,
   slice,
   subtract,
-  take,
   transpose,
   unary,
 } from '../graph/hlo.ts';

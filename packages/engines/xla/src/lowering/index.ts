@@ -7,6 +7,7 @@ import { einsums } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
 import { fourier } from './fourier.ts';
 import { images } from './image.ts';
+import { indexing } from './indexing.ts';
 import type { Lowerings } from './kernel.ts';
 import { linearCrossEntropies } from './linear-cross-entropy.ts';
 import { linearRecurrences } from './linear-recurrence.ts';
@@ -31,6 +32,7 @@ export const lowerings: Lowerings = {
   ...products,
   ...convolutions,
   ...shapes,
+  ...indexing,
   ...random,
   ...multinomials,
   ...pooling,

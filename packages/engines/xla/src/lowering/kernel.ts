@@ -74,3 +74,8 @@ export function productOperands(a: Node, b: Node): { a: Node; b: Node; precision
 export function normalizeAxes(axes: number | readonly number[], rank: number): number[] {
   return tf.util.parseAxisParam(axes as number | number[], Array<number>(rank).fill(1)).sort((a, b) => a - b);
 }
+
+/** The whole numbers from `from` up to, not including, `to`: mostly positions of dimensions. Empty if `to` is not above. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+}

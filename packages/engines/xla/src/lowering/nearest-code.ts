@@ -11,6 +11,7 @@
  */
 import { currentPrecision } from '@tesserae/tensor';
 import { applyScalar, broadcastTo, reduceKeeping } from '../graph/broadcast.ts';
+import { gather } from '../graph/gather.ts';
 import {
   add,
   compare,
@@ -20,7 +21,6 @@ import {
   dotGeneral,
   dynamicSlice,
   dynamicUpdateSlice,
-  gather,
   iota,
   multiply,
   pad,

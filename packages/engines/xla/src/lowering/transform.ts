@@ -5,6 +5,7 @@
  * Places are computed in double precision as TensorFlow.js does, so that one halfway between two pixels rounds the same way.
  */
 import { applyScalar, broadcastTo } from '../graph/broadcast.ts';
+import { take } from '../graph/gather.ts';
 import {
   add,
   binary,
@@ -20,7 +21,6 @@ import {
   select,
   slice,
   subtract,
-  take,
   unary,
 } from '../graph/hlo.ts';
 import type { Node } from '../graph/node.ts';
