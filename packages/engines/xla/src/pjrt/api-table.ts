@@ -3,7 +3,7 @@
  *
  * Facts from `xla/pjrt/c/pjrt_c_api.h` (openxla/xla, Apache-2.0). The function table only ever grows at its end, and so
  * do the structs: a plugin refuses a struct smaller than its own and takes a larger one, so structs are written as of API
- * 0.115; `since` is for fields whose presence would change what an older plugin does.
+ * 0.115.
  */
 
 /** `p`: pointer, size_t or int64 (8 bytes); `i`: int or enum (4 bytes); `b`: bool (1 byte). */
@@ -13,7 +13,6 @@ export type FieldType = 'p' | 'i' | 'b';
 export interface Field {
   readonly name: string;
   readonly type: FieldType;
-  readonly since?: number;
 }
 
 const offsetOfFirstFunction = 40; // struct_size, extension_start, then PJRT_Api_Version of 24 bytes
@@ -150,7 +149,6 @@ const structs: Readonly<Record<StructName, readonly Field[]>> = {
   NamedValue: [...p('name', 'nameSize'), { name: 'type', type: 'i' }, ...p('value', 'valueSize')],
   Client_Create: [
     ...p('options', 'optionCount', 'kvGet', 'kvGetArg', 'kvPut', 'kvPutArg', 'client'),
-    // A plugin refuses a struct smaller than its own and takes a larger one.
     ...p('kvTryGet', 'kvTryGetArg'),
   ],
   Client: p('client'),
@@ -219,12 +217,11 @@ export function layoutOf(name: StructName, minor: number): Layout {
   const offsets: Record<string, number> = {};
   let end = 16;
   for (const field of structs[name]) {
-    if (field.since !== undefined && field.since > minor) break;
     const width = sizes[field.type];
     const at = Math.ceil(end / width) * width;
     offsets[field.name] = at;
     end = at + width;
   }
-  // A plugin refuses a struct smaller than its own and takes a larger one: room for fields that nobody knows yet, zero.
+  // A newer plugin's structs may be longer: room for fields that nobody knows yet, zero.
   return { size: end + (minor > newestKnownMinor ? 64 : 0), offsets };
 }

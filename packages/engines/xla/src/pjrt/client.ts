@@ -1,13 +1,17 @@
 /**
- * A PJRT client: one device of one plugin. Compiles StableHLO, moves values, runs programs.
+ * A PJRT client: the devices of one plugin, and a first one that is meant where no mesh is in use. Compiles StableHLO,
+ * moves values, runs programs.
  *
  * Every method is one or two calls of the C API; ownership is explicit: whoever gets a `DeviceBuffer` or `Executable`
  * destroys it.
  */
+import { sizeOf } from '../graph/node.ts';
 import { PjrtApi } from './api.ts';
 import type { FunctionName } from './api-table.ts';
 import { compileOptions } from './compile-options.ts';
 import type { XlaFlags } from './compile-options.ts';
+import { clientText, deviceKind, memoryStats } from './describe.ts';
+import type { MemoryStats } from './describe.ts';
 import { listDevices } from './devices.ts';
 import { byteSize, hostArray, pjrtType } from './element-type.ts';
 import type { BufferType, HostArray } from './element-type.ts';
@@ -17,7 +21,8 @@ import { cut } from '../sharding/blocks.ts';
 import { assemble, partsOf } from '../sharding/parts.ts';
 import type { Device, DeviceMesh, Placement } from '../sharding/placement.ts';
 import { NamedValues } from './named-values.ts';
-import { addressOf, copyFrom, functionAt, textAt } from './native.ts';
+import type { OptionValues } from './named-values.ts';
+import { addressOf, copyFrom, functionAt } from './native.ts';
 import type { Address } from './native.ts';
 import { prepareCall } from './prepared-call.ts';
 import type { PreparedCall } from './prepared-call.ts';
@@ -61,13 +66,12 @@ export interface ClientConfig {
   /** Libraries that the plugin needs, opened first, in this order. */
   readonly preload?: readonly string[];
   /** Options of `PJRT_Client_Create`: strings, integers, floats and booleans. */
-  readonly options?: Readonly<Record<string, string | bigint | number | boolean>>;
+  readonly options?: OptionValues;
   /** Where several processes compute together: which one this is, and how it asks for what the others say. */
   readonly processes?: { readonly index: number; readonly count: number; readonly keyValue: KeyValueCallbacks };
 }
 
 const encoder = new TextEncoder();
-const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** See the file header. */
 export class PjrtClient {
@@ -123,9 +127,9 @@ export class PjrtClient {
     const first = this.devices.find(({ local }) => local);
     if (first === undefined) throw new XlaError('listing devices', 'the plugin has no device.');
     this.#device = first.address;
-    this.platform = this.#clientText('Client_PlatformName');
-    this.platformVersion = this.#clientText('Client_PlatformVersion');
-    this.deviceKind = this.#kind();
+    this.platform = clientText(this.#api, this.#client, 'Client_PlatformName');
+    this.platformVersion = clientText(this.#api, this.#client, 'Client_PlatformVersion');
+    this.deviceKind = deviceKind(this.#api, this.#device);
 
     this.#api.usage = () => ({ bytes: this.memoryStats()?.bytesInUse ?? this.bytesInUse, buffers: this.buffersInUse });
     this.#upload = this.#api
@@ -285,7 +289,7 @@ export class PjrtClient {
 
   #arrayFor({ handle, type, shape }: DeviceBuffer): HostArray {
     try {
-      return hostArray(type, count(shape));
+      return hostArray(type, sizeOf(shape));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       // What has no room here had perhaps none on the device either, which explains more.
@@ -294,7 +298,7 @@ export class PjrtClient {
       const failure = this.#api.function('Event_Await')(this.#event.set('event', ready.get('event')).address);
       this.#destroyEvent(ready.get('event'));
       this.#api.check(failure, 'computing');
-      const bytes = byteText(byteSize(type, count(shape)));
+      const bytes = byteText(byteSize(type, sizeOf(shape)));
       throw new RangeError(`xla: ${type} [${shape.join(', ')}] has ${bytes}, too many to read into one array.`, {
         cause: error,
       });
@@ -313,15 +317,8 @@ export class PjrtClient {
   }
 
   /** Bytes in use on the device as its allocator counts them, where the plugin says. */
-  memoryStats(): { bytesInUse: number; peakBytes?: number } | undefined {
-    const stats = this.#api.struct('Device_MemoryStats').set('device', this.#device);
-    const error = this.#api.function('Device_MemoryStats')(stats.address);
-    if (error !== 0n) {
-      this.#api.errorText(error);
-      return undefined;
-    }
-    const bytesInUse = Number(stats.get('bytesInUse'));
-    return stats.getBool('peakIsSet') ? { bytesInUse, peakBytes: Number(stats.get('peakBytes')) } : { bytesInUse };
+  memoryStats(): MemoryStats | undefined {
+    return memoryStats(this.#api, this.#device);
   }
 
   /** The program as XLA optimised it, as serialised HLO; for `doctor` and profiling. */
@@ -392,7 +389,7 @@ export class PjrtClient {
   }
 
   #own(handle: Address, type: BufferType, shape: readonly number[]): DeviceBuffer {
-    const bytes = byteSize(type, count(shape));
+    const bytes = byteSize(type, sizeOf(shape));
     this.bytesInUse += bytes;
     this.buffersInUse++;
     return { handle, type, shape, bytes, placement: undefined, shards: undefined };
@@ -406,7 +403,7 @@ export class PjrtClient {
   ): DeviceBuffer {
     const { mesh } = placement;
     const { size } = mesh.block(placement, shape, mesh.local[0] as number);
-    const bytes = shards.length * byteSize(type, count(size));
+    const bytes = shards.length * byteSize(type, sizeOf(size));
     this.bytesInUse += bytes;
     this.buffersInUse++;
     return { handle: shards[0] as Address, type, shape, bytes, placement, shards };
@@ -414,19 +411,5 @@ export class PjrtClient {
 
   #destroyEvent(event: Address): void {
     if (event !== 0n) this.#api.function('Event_Destroy')(this.#event.set('event', event).address);
-  }
-
-  #clientText(name: 'Client_PlatformName' | 'Client_PlatformVersion'): string {
-    const args = this.#api.struct('Client_String').set('client', this.#client);
-    this.#api.run(name, args, 'asking for the platform');
-    return textAt(args.get('text'), Number(args.get('textSize')));
-  }
-
-  #kind(): string {
-    const description = this.#api.struct('Device_GetDescription').set('device', this.#device);
-    this.#api.run('Device_GetDescription', description, 'describing the device');
-    const kind = this.#api.struct('DeviceDescription_Kind').set('description', description.get('description'));
-    this.#api.run('DeviceDescription_Kind', kind, 'describing the device');
-    return textAt(kind.get('kind'), Number(kind.get('kindSize')));
   }
 }
