@@ -5,9 +5,10 @@
  * the new values of assigned variables in place. The old value of an assigned variable is donated unless another tensor
  * shares it, so a training step updates its parameters without a second copy and without a host round trip.
  */
-import { callerLine, checksNumerics, currentPrecision, runTrace, tf, tree } from '@tesserae/tensor';
+import { callerLine, runTrace, tf, tree } from '@tesserae/tensor';
 import type { Program } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
+import { CallSignatures } from './call-signature.ts';
 import { Node, sameShape } from './graph/node.ts';
 import { writeModule } from './graph/write-module.ts';
 import type { DeviceBuffer, Executable } from './pjrt/client.ts';
@@ -54,8 +55,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   readonly #fn: (...args: A) => R;
   readonly #name: string;
   readonly #specializations = new Map<string, Specialization<R>>();
-  readonly #identities = new WeakMap<object, number>();
-  #nextIdentity = 0;
+  readonly #signatures = new CallSignatures();
   #traces = 0;
 
   constructor(backend: XlaBackend, fn: (...args: A) => R, name: string) {
@@ -77,7 +77,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     for (const leaf of leaves)
       if (leaf.isDisposed)
         throw new Error(`compile: an argument of '${this.#name}', shape [${leaf.shape.join(', ')}], is disposed.`);
-    const key = this.#signature(args);
+    const key = this.#signatures.of(args, this.#backend);
     let specialization = this.#specializations.get(key);
     if (specialization === undefined) {
       specialization = this.#traced(args, leaves);
@@ -99,48 +99,6 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   #free(specialization: Specialization<R>): void {
     this.#backend.client.destroyExecutable(specialization.executable);
     for (const source of specialization.sources) if (source.kind === 'constant') this.#backend.release(source.node);
-  }
-
-  /** Shapes and dtypes of tensors, values of everything else, the ambient precision, the mesh and placements on it. */
-  #signature(args: A): string {
-    const parts: string[] = [currentPrecision(), checksNumerics() ? 'checked' : ''];
-    const { deviceMesh } = this.#backend;
-    if (deviceMesh !== undefined) parts.push(deviceMesh.moduleHead);
-    const placed = (leaf: tf.Tensor): string =>
-      deviceMesh === undefined ? '' : (this.#backend.placementOf(this.#backend.leafOf(leaf))?.text ?? '');
-    const visit = (value: unknown): void => {
-      if (value instanceof tf.Variable) parts.push(`v${value.id}`);
-      else if (value instanceof tf.Tensor)
-        parts.push(`${value.dtype}[${(value as tf.Tensor).shape.join(',')}]${placed(value as tf.Tensor)}`);
-      else if (Array.isArray(value)) {
-        parts.push('[');
-        value.forEach(visit);
-        parts.push(']');
-      } else if (typeof value === 'object' && value !== null) {
-        const prototype: unknown = Object.getPrototypeOf(value);
-        if (prototype === Object.prototype || prototype === null) {
-          parts.push('{');
-          for (const [name, child] of Object.entries(value)) {
-            parts.push(`${JSON.stringify(name)}:`);
-            visit(child);
-          }
-          parts.push('}');
-        } else parts.push(`o${this.#identity(value)}`);
-      } else if (typeof value === 'function') parts.push(`f${this.#identity(value)}`);
-      else if (typeof value === 'string') parts.push(JSON.stringify(value));
-      else parts.push(Object.is(value, -0) ? '-0' : `${typeof value}:${String(value)}`);
-    };
-    args.forEach(visit);
-    return parts.join(' ');
-  }
-
-  #identity(value: object): number {
-    let identity = this.#identities.get(value);
-    if (identity === undefined) {
-      identity = this.#nextIdentity++;
-      this.#identities.set(value, identity);
-    }
-    return identity;
   }
 
   /** Traces; if XLA refuses an op, once more, so that the error names the line that called it. */
