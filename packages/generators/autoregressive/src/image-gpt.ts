@@ -14,16 +14,16 @@ import {
   type CacheHook,
   Dropout,
   Embedding,
-  type Initializer,
   init,
   LayerNorm,
   Linear,
   Module,
   parameter,
   RMSNorm,
-  TransformerBlock,
+  type TransformerBlock,
 } from '@tesserae/nn';
 import { random, tf } from '@tesserae/tensor';
+import { createBlock } from './block.ts';
 import { checkCondition, checkTokenDtype, checkTokens, flattenTokens } from './check-input.ts';
 import { ConditionFeatures } from './condition-features.ts';
 import { conditionLength, imageTokens, type ImageGPTConfig, type ResolvedConfig, resolveConfig } from './config.ts';
@@ -383,23 +383,4 @@ export class ImageGPT extends Module {
   #lastLogits(x: tf.Tensor3D): tf.Tensor2D {
     return tf.reshape(this.#project(x), [x.shape[0], this.config.vocabulary]);
   }
-}
-
-/** Block number `layer`: the profile's norm, branches and initial weights, with drop-path growing from 0. */
-function createBlock(config: ResolvedConfig, layer: number): TransformerBlock {
-  const { dim, heads, kvHeads, hidden, switches, dropout, dropPath, layers, normEpsilon, profile } = config;
-  const weights: Initializer = profile === 'fairseq' ? init.xavierUniform() : init.normal(0.02);
-  return new TransformerBlock({
-    dim,
-    heads,
-    kvHeads,
-    norm: switches.norm,
-    epsilon: normEpsilon,
-    placement: switches.placement,
-    bias: switches.bias,
-    feedForward: { kind: switches.feedForward, hidden },
-    dropout: dropout.residual,
-    dropPath: layers > 1 ? (dropPath * layer) / (layers - 1) : dropPath,
-    init: weights,
-  });
 }
