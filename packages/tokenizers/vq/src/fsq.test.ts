@@ -13,7 +13,7 @@ describe.each(['cpu', 'wasm'])('on %s', (engine) => {
 
   describe('FSQ, original', () => {
     it('rounds, codes and numbers as computed by hand', () => {
-      // specs/vq.md 8(a): ẑ = (1, −2, 0, 2).
+      // By hand: ẑ = (1, −2, 0, 2).
       const quantizer = create({ levels: [8, 5, 5, 5] });
       expect(quantizer.codebookSize).toBe(1000);
       const { codes, indices, losses } = quantizer.quantize(tf.tensor2d([[0.3, -1.2, 0, 2]]));
