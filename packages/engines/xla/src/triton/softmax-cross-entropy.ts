@@ -61,8 +61,8 @@ export function crossEntropyFits(platform: string, logits: Node): boolean {
 
 /** The tiling for a vocabulary. */
 function crossEntropyTiling(vocabulary: number): RowTiling {
-  const columns = Math.min(4096, powerOfTwo(vocabulary, 32));
-  return { columns, warps: Math.max(1, Math.min(8, columns / 512)), stages: 3 };
+  const columns = Math.min(2048, powerOfTwo(vocabulary, 32));
+  return { columns, warps: Math.max(1, Math.min(4, columns / 512)), stages: 3 };
 }
 
 /** loss and logSumExp [N] of logits f32 [N, V] and labels i32 [N]. Ask {@link crossEntropyFits} first. */
