@@ -9,7 +9,7 @@ import { runTrace, tf } from '@tesserae/tensor';
 import type { LoopResult, LoopStep, RecordedLoop, TensorLike } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import { add, compare, constant, dynamicSlice, dynamicUpdateSlice, reshape, subtract } from './graph/hlo.ts';
-import { whileLoop } from './graph/loop.ts';
+import { index, whileLoop } from './graph/loop.ts';
 import { Node } from './graph/node.ts';
 import { bufferType } from './pjrt/element-type.ts';
 import { Trace } from './trace.ts';
@@ -22,8 +22,6 @@ interface Body {
   readonly outputs: readonly Node[];
   readonly outputTypes: readonly tf.DataType[];
 }
-
-const index = (value: number): Node => constant(value, 'i32');
 
 function makeTensor(backend: XlaBackend, node: Node, dtype: tf.DataType): tf.Tensor {
   const { dataId, shape } = backend.output(node, dtype);

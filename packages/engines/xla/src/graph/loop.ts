@@ -3,10 +3,13 @@
  *
  * Regions see nothing of the graph around them but the state: what the body needs goes through it.
  */
-import { operations } from './hlo.ts';
+import { constant, operations } from './hlo.ts';
 import { Node } from './node.ts';
 import type { TensorType } from './node.ts';
 import { writeOperations } from './write-operations.ts';
+
+/** A scalar i32: the counter of a loop, or where a slice starts. */
+export const index = (value: number): Node => constant(value, 'i32');
 
 /** A region with one parameter for each state value, as text; `terminator` returns the outputs. */
 export function region(

@@ -22,16 +22,14 @@ import {
   transpose,
   unary,
 } from '../graph/hlo.ts';
-import { whileLoop } from '../graph/loop.ts';
+import { index, whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
 import {
   alongRows,
   foldHeads,
   foldKeys,
   foldQueries,
-  index,
   keyTile,
-  lengthen,
   padMask,
   product,
   queryTile,
@@ -39,6 +37,7 @@ import {
 } from './attention-tiles.ts';
 import type { AttentionSizes, Tiling, TileStart } from './attention-tiles.ts';
 import type { KernelCall } from './kernel.ts';
+import { lengthen } from './tiles.ts';
 
 /**
  * What belongs to queries. Of a tile: scaled queries [n, R t, D], dOut [n, R t, Dv], both transposed, and [n, R t] of

@@ -16,12 +16,13 @@ import {
   iota,
   minimum,
   multiply,
-  pad,
   reshape,
   select,
 } from '../graph/hlo.ts';
+import { index } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
 import { productOperands } from './kernel.ts';
+import { evenTile, lengthen } from './tiles.ts';
 
 /** Sizes of one call. */
 export interface AttentionSizes {
@@ -60,12 +61,6 @@ const largestDivisor = (of: number, most: number): number => {
   return 1;
 };
 
-/** Tiles of about this length, all of one size, a multiple of 16: the last may reach a little beyond the end. */
-export const evenTile = (length: number, about: number): number => {
-  const count = Math.ceil(length / about);
-  return count === 1 ? length : Math.ceil(Math.ceil(length / count) / 16) * 16;
-};
-
 /**
  * Forward and backward on 2 cores, causal, in ms (least of several): 8 x 8 heads of 256 x 64 as one tile 59, in tiles of 128
  * rows and 8 heads 48, of 64 rows 54; 1 x 8 of 2048 x 64 as one tile 357, in tiles of 256 rows and 4 heads 162, of 512 and 2
@@ -99,20 +94,11 @@ export function prefersScores(shapes: readonly (readonly number[])[]): boolean {
   return scores < composedHead && batch * heads * scores <= composedTotal;
 }
 
-export const index = (value: number): Node => constant(value, 'i32');
-
 /** Batched product of [n, a, b] and [n, c, d] over the named dimensions, under the current precision. */
 export function product(a: Node, b: Node, contractA: 1 | 2, contractB: 1 | 2): Node {
   const dims = { lhsBatch: [0], rhsBatch: [0], lhsContract: [contractA], rhsContract: [contractB] };
   const operands = productOperands(a, b);
   return dotGeneral(operands.a, operands.b, dims, operands.precision, 'f32');
-}
-
-/** Zeros appended so that dimension `at` has `length`. */
-export function lengthen(x: Node, at: number, length: number): Node {
-  const low = x.shape.map(() => 0);
-  const high = x.shape.map((size, i) => (i === at ? length - size : 0));
-  return pad(x, constant(0, x.type), low, high);
 }
 
 /** Lengthens the dimensions of a mask that are not broadcast. */

@@ -25,27 +25,14 @@ import {
   subtract,
   unary,
 } from '../graph/hlo.ts';
-import { whileLoop } from '../graph/loop.ts';
+import { index, whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
 import { attentionGradientOf, attentionOf } from '../triton/for-call.ts';
 import { attentionGradient } from './attention-gradient.ts';
-import {
-  foldKeys,
-  foldQueries,
-  index,
-  keyTile,
-  lengthen,
-  padMask,
-  product,
-  queryTile,
-  scoresOf,
-  tilingOf,
-} from './attention-tiles.ts';
+import { foldKeys, foldQueries, keyTile, padMask, product, queryTile, scoresOf, tilingOf } from './attention-tiles.ts';
 import type { AttentionSizes, Tiling, TileStart } from './attention-tiles.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
-
-/** Below every score, and finite: the difference of two of them is 0, not NaN. */
-const lowest = -3e38;
+import { lengthen, lowest } from './tiles.ts';
 
 /** Running state of the softmax over key tiles: maximum and sum [n, R t, 1], output [n, R t, Dv]. */
 type Running = [maximum: Node, sum: Node, output: Node];

@@ -27,13 +27,13 @@ import {
   transpose,
   unary,
 } from '../graph/hlo.ts';
-import { whileLoop } from '../graph/loop.ts';
+import { index, whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
 import { linearCrossEntropyGradientOf, linearCrossEntropyOf } from '../triton/for-call.ts';
-import { evenTile, index, lengthen } from './attention-tiles.ts';
 import { logitGradient, perRow, pick } from './cross-entropy.ts';
 import { productOperands } from './kernel.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
+import { evenTile, lengthen, lowest } from './tiles.ts';
 
 /** Rows and columns of a tile of logits. */
 interface LogitTile {
@@ -48,9 +48,6 @@ interface LinearHead {
   readonly bias: Node | undefined;
   readonly labels: Node;
 }
-
-/** Below every logit, and finite. */
-const lowest = -3e38;
 
 /** Logits of a tile. */
 const tileElements = { cpu: 2 ** 20, device: 2 ** 26 } as const;

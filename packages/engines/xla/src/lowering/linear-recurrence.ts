@@ -7,9 +7,8 @@
  * algorithms", CACM 1986): log2(T) passes over everything.
  */
 import { add, compare, constant, dynamicSlice, dynamicUpdateSlice, multiply, pad, subtract } from '../graph/hlo.ts';
-import { whileLoop } from '../graph/loop.ts';
+import { index, whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
-import { index } from './attention-tiles.ts';
 import type { Lowerings } from './kernel.ts';
 
 /** One turn for each element of time. */

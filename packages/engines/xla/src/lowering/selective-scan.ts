@@ -26,11 +26,11 @@ import {
   transpose,
   unary,
 } from '../graph/hlo.ts';
-import { whileLoop } from '../graph/loop.ts';
+import { index, whileLoop } from '../graph/loop.ts';
 import type { Node } from '../graph/node.ts';
 import { selectiveScanGradientOf, selectiveScanOf } from '../triton/for-call.ts';
-import { index, lengthen } from './attention-tiles.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
+import { lengthen } from './tiles.ts';
 
 interface Sizes {
   readonly batch: number;
