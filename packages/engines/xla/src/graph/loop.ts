@@ -21,7 +21,7 @@ export function region(
   const outputs = compute(parameters);
   const lines: string[] = [];
   const body = { names: new Map<Node, string>(), lines, prefix: '' };
-  // A loop within the body has taken shorter names: those of the outermost loop are the longest.
+  // Loops within the body have taken shorter names: those of the outermost loop are the longest.
   const write = (depth: number): void => {
     body.prefix = `%${'w'.repeat(depth)}`;
     body.names.clear();
@@ -35,7 +35,10 @@ export function region(
     });
   };
   write(1);
-  const inner = lines.map((line) => /\^bb0\(%(w+)_/.exec(line)?.[1]?.length ?? 0);
+  // A line holds all regions of its operation, and a loop's condition has shorter names than its body.
+  const inner = lines.flatMap((line) =>
+    [...line.matchAll(/\^bb0\(%(w+)_/g)].map(([, name]) => (name as string).length),
+  );
   const depth = 1 + Math.max(0, ...inner);
   if (depth > 1) write(depth);
   const types = outputs.map(({ text }) => text).join(', ');

@@ -44,6 +44,13 @@ const cases: Record<string, () => tf.Tensor[]> = {
       wave([20], 2),
     ]);
   },
+  selectiveScan: () => {
+    const inputs = [wave([4, 9, 3]), tf.square(wave([4, 9, 3], 1)), tf.neg(tf.square(wave([3, 2], 2)))];
+    const maps = [wave([4, 9, 2], 3), wave([4, 9, 2], 4), wave([3], 5)];
+    const scan = (...[x, delta, a, b, c, skip]: tf.Tensor[]): tf.Tensor =>
+      tf.sum(tf.square(ops.selectiveScan({ x, delta, a, b, c, skip } as never)));
+    return tf.grads(scan)([...inputs, ...maps]);
+  },
   nearestCode: () => [tf.cast(ops.nearestCode(wave([12, 4]), wave([9, 4], 1)), 'float32')],
   // Sizes that the devices do not divide are left to XLA.
   uneven: () => [tf.cast(ops.nearestCode(wave([11, 4]), wave([9, 4], 1)), 'float32')],
