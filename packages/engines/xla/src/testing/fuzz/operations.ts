@@ -362,10 +362,11 @@ export const operations: Readonly<Record<string, Operation>> = {
     inputs: 1,
     plan(dice, [x]) {
       if (!isFloat(x!) || x!.shape.length !== 4 || x!.bound > 100) return undefined;
-      return { settings: { filters: 1 + dice.below(3) }, kind: float([...x!.shape.slice(0, 3), 3], limit) };
+      const filters = 1 + dice.below(3);
+      return { settings: { filters }, kind: float([...x!.shape.slice(0, 3), filters], limit) };
     },
-    run: ([x]) => {
-      const shape: [number, number, number, number] = [2, 2, x!.shape[3]!, 3];
+    run: ([x], { filters }) => {
+      const shape: [number, number, number, number] = [2, 2, x!.shape[3]!, filters as number];
       const filter = tf.reshape(tf.sin(tf.range(0, tf.util.sizeFromShape(shape))), shape);
       return tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same');
     },
