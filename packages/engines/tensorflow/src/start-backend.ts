@@ -12,8 +12,8 @@ export interface StartedBackend {
   readonly onGpu: boolean;
 }
 
-/** Folders whose kernels are registered; a process can do so once. */
-const registered = new Set<string>();
+/** Whether the kernels are registered, which a process can do once. */
+let registered = false;
 
 /**
  * Loads TensorFlow and registers the kernels of tfjs-node for the backend name `tensorflow`.
@@ -35,8 +35,8 @@ export function startBackend(build: Pick<InstalledBuild, 'package' | 'addon' | '
     );
   }
   const library = loadTfjsNode(build.package);
-  if (registered.size === 0) library.registerKernels();
-  registered.add(build.package);
+  if (!registered) library.registerKernels();
+  registered = true;
   const name = build.device === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
   return {
     backend: new library.NodeJSKernelBackend(binding, name),

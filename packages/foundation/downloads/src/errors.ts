@@ -1,6 +1,6 @@
 /**
- * The two ways in which an engine's native part, a plugin, cannot be had, as classes that callers catch: it is not available (nothing installed,
- * index unreachable, no build for this machine), or what arrived is not what was pinned.
+ * The two ways in which an engine's native part, a plugin, cannot be had, as classes that callers catch: it is not
+ * available (nothing installed, index unreachable, no build for this machine), or what arrived is not what was pinned.
  */
 
 /** An engine's native part is not there and could not be fetched. The WASM engine can serve instead. */

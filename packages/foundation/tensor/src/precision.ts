@@ -3,9 +3,9 @@
  *
  * `float32` is exact to float32's rounding; `tf32` rounds the inputs of products to 10 bits of mantissa on hardware
  * that has it; `bfloat16` to 7, and on XLA the activations between two products of a compiled function are then stored
- * in bfloat16 too where that loses nothing more. Parameters and results stay float32. Engines that know no other precision (`cpu`,
- * `wasm`) compute in float32 whatever is asked. Quantizer distances, normalisation, softmax, losses and
- * optimizers compute in float32 whatever the scope.
+ * in bfloat16 too where that loses nothing more. Parameters and results stay float32. Engines that know no other
+ * precision (`cpu`, `wasm`) compute in float32 whatever is asked. Quantizer distances, normalisation, softmax, losses
+ * and optimizers compute in float32 whatever the scope.
  *
  * The gradient of an op runs at the precision that the op ran at, although it runs later.
  */

@@ -2,7 +2,8 @@
  * One denoising step of a small diffusion U-Net on 32×32 images: predict the noise, move towards the picture.
  *
  * Two levels of residual blocks with a time embedding, attention at the bottom, skip connections by concatenation (DDPM,
- * arXiv 2006.11239, scaled down). The parameters' names are those of `@tesserae/nn`; `python/programs/unet_step.py` makes the same ones.
+ * arXiv 2006.11239, scaled down). The parameters' names are those of `@tesserae/nn`; `python/programs/unet_step.py` makes
+ * the same ones.
  */
 import {
   Conv2d,

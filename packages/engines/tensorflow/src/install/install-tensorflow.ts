@@ -116,9 +116,12 @@ async function prepare(
   await rm(join(folder, HEADERS_FOLDER), { recursive: true, force: true });
 
   const bytes = await sizesOf(folder).catch((cause: unknown) => {
-    throw new PluginIntegrityError('The wheels of TensorFlow do not hold its library: internal: wrong table.', {
-      cause,
-    });
+    throw new PluginIntegrityError(
+      "internal: the pinned wheels do not hold TensorFlow's library; the table is wrong.",
+      {
+        cause,
+      },
+    );
   });
   options.onProgress?.({ stage: 'check' });
   const check = options.check ?? checkBuild;

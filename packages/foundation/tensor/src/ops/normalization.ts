@@ -2,8 +2,9 @@
  * Group norm (Wu and He, arXiv:1803.08494), layer norm (Ba et al., arXiv:1607.06450) and RMS norm (Zhang and Sennrich,
  * arXiv:1910.07467), channels last.
  *
- * Statistics and the result are float32 at every precision. The normalisation is one op for the gradient tape; its backward pass
- * recomputes the statistics from the input, so that only the input is held, and second derivatives are right.
+ * Statistics and the result are float32 at every precision. The normalisation is one op for the gradient tape; its
+ * backward pass recomputes the statistics from the input, so that only the input is held, and second derivatives are
+ * right.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { withPrecision } from '../precision.ts';
