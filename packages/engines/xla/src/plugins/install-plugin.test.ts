@@ -187,6 +187,20 @@ test('an index without the first build gives the second', async () => {
   expect(steps.some((step) => step.stage === 'fallback')).toBe(true);
 });
 
+test('a preferred build is installed beside one that is there; while it is not to be had, the other serves', async () => {
+  const preferred = makeBuild('preferred-plugin');
+  const other = makeBuild('other-plugin');
+  index.files.set(other.pin.file, other.bytes);
+  const old = await installPlugin('cpu', options([other.build]));
+  const both = [preferred.build, other.build];
+  const steps: InstallProgress[] = [];
+  expect(await installPlugin('cpu', options(both, { onProgress: (step) => steps.push(step) }))).toEqual(old);
+  expect(steps).toMatchObject([{ stage: 'fallback' }]);
+  index.files.set(preferred.pin.file, preferred.bytes);
+  expect((await installPlugin('cpu', options(both))).folder).toContain('preferred-plugin');
+  expect(await listPlugins({ home })).toHaveLength(2);
+});
+
 test('two installations at once do the work once', async () => {
   const { build, pin, bytes } = makeBuild('toy-plugin');
   index.files.set(pin.file, bytes);

@@ -38,7 +38,8 @@ export interface InstallOptions {
 }
 
 /**
- * Installs a plugin, or finds that it is there.
+ * Installs a plugin, or finds that it is there. Where only a build is there that the table prefers less, the preferred one
+ * is installed beside it; if that is not to be had, the other serves on.
  *
  * @param name which plugin
  * @returns the installed plugin
@@ -49,7 +50,7 @@ export async function installPlugin(name: PluginName, options: InstallOptions = 
   const env = options.env ?? process.env;
   const home = options.home ?? tesseraeHome(env);
   const builds = options.builds ?? PLUGINS[name].builds;
-  const there = await firstInstalled(home, name, builds);
+  const there = await installed(home, name, builds[0]);
   if (there) return there;
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new PluginUnavailableError(
@@ -67,15 +68,16 @@ async function installFirst(
   builds: readonly PluginBuild[],
   options: InstallOptions & { env: Environment },
 ): Promise<InstalledPlugin> {
-  const there = await firstInstalled(home, name, builds);
-  if (there) return there;
-  const index =
-    typeof options.index === 'string'
-      ? indexAt(options.index, options.env)
-      : (options.index ?? (await configuredIndex(options.env)));
+  let index: PackageIndex | undefined;
   let first: PluginUnavailableError | undefined;
   for (const build of builds) {
+    const there = await installed(home, name, build);
+    if (there) return there;
     try {
+      index ??=
+        typeof options.index === 'string'
+          ? indexAt(options.index, options.env)
+          : (options.index ?? (await configuredIndex(options.env)));
       return await installBuild(home, name, build, index, options);
     } catch (error) {
       if (!(error instanceof PluginUnavailableError)) throw error;
@@ -104,9 +106,9 @@ async function installBuild(
     },
     { ...options, index },
   );
-  const installed = await readPlugin(folder);
-  if (!installed) throw new Error(`internal: ${folder} was written but does not read back.`);
-  return installed;
+  const plugin = await readPlugin(folder);
+  if (!plugin) throw new Error(`internal: ${folder} was written but does not read back.`);
+  return plugin;
 }
 
 async function writeRecord(folder: string, name: PluginName, build: PluginBuild): Promise<void> {
@@ -124,16 +126,12 @@ async function writeRecord(folder: string, name: PluginName, build: PluginBuild)
   await writeFile(join(folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-async function firstInstalled(
+async function installed(
   home: string,
   name: PluginName,
-  builds: readonly PluginBuild[],
+  build: PluginBuild | undefined,
 ): Promise<InstalledPlugin | undefined> {
-  for (const build of builds) {
-    const plugin = await readPlugin(join(pluginsFolder(home), folderOf(name, build)));
-    if (plugin) return plugin;
-  }
-  return undefined;
+  return build && readPlugin(join(pluginsFolder(home), folderOf(name, build)));
 }
 
 function folderOf(name: PluginName, build: PluginBuild): string {
