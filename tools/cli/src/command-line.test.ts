@@ -50,6 +50,11 @@ test.each([
   [['engine', 'cache', 'clear'], "`tesserae engine cache` takes no 'clear'."],
   [['engine', 'cache', '--clean'], "Unknown option '--clean' for `tesserae engine cache`."],
   [['engine', 'install', 'cpu', '--gpu'], '--gpu goes with tensorflow'],
+  [
+    ['engine', 'cache', '--clear=no'],
+    "'--clear' is a switch and takes no value, got 'no'. Write it alone, or leave it out.",
+  ],
+  [['engine', 'install', 'cpu', '--gpu=maybe'], "'--gpu' is a switch and takes no value, got 'maybe'."],
   [['engine', 'list', '--al'], "Unknown option '--al' for `tesserae engine list`."],
 ])('%j is a usage error that says what is known', async (words, text) => {
   expect(await run(words, terminal)).toBe(2);

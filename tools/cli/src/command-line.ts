@@ -132,6 +132,12 @@ function checkWords(command: AnyCommand, parents: readonly string[], rest: reado
     word?.startsWith('--') ? known[word.slice(2).split('=')[0] as string]?.type : undefined;
   const option = rest.find((word) => word.startsWith('-') && typeOf(word) === undefined);
   if (option !== undefined) throw new UsageError(`Unknown option '${option}' for \`${path}\`.`);
+  // citty takes any value for yes, also `no`.
+  const valued = rest.find((word) => typeOf(word) === 'boolean' && word.includes('='));
+  if (valued !== undefined) {
+    const [name, value] = [valued.slice(0, valued.indexOf('=')), valued.slice(valued.indexOf('=') + 1)];
+    throw new UsageError(`'${name}' is a switch and takes no value, got '${value}'. Write it alone, or leave it out.`);
+  }
   if (command.subCommands && rest[0] !== undefined) {
     const names = Object.keys(command.subCommands).join(', ');
     throw new UsageError(`Unknown command '${rest[0]}' for \`${path}\`. Known: ${names}.`);

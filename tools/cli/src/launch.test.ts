@@ -76,7 +76,42 @@ test('a command line that makes no sense is a usage error', async () => {
   expect(await run(['launch', '--nodes', '2'], terminal)).toBe(2);
   expect(err[0]).toMatch(/the command is missing/);
   expect(await run(['launch', '--nodes', 'two', '--', 'true'], terminal)).toBe(2);
-  expect(err[2]).toMatch(/'--nodes' must be a whole number of at least 1, got 'NaN'/);
+  expect(err[2]).toMatch(/'--nodes' must be a whole number from 1 to 256, got 'NaN'/);
   expect(await run(['launch', '--nodes', '1', '--', 'no-such-program-here'], terminal)).toBe(127);
   expect(err[4]).toMatch(/\[0\] cannot be started/);
+});
+
+test('what a process has started ends with it, and does not hide that it failed', async () => {
+  const source = `require('child_process').spawn('sleep', ['60'], { stdio: 'inherit' });
+    if (process.env.TESSERAE_NODE === '1') process.exit(4); setInterval(() => {}, 1000);`;
+  const start = performance.now();
+  expect(await launch({ nodes: 2, command: node(source), patience: 5000 }, terminal)).toBe(4);
+  expect(performance.now() - start).toBeLessThan(20_000);
+});
+
+test('when nobody reads the output any more, no process is left behind', async () => {
+  const source = `require('fs').writeFileSync(process.argv[1] + '/' + process.pid, '');
+    process.stdout.on('error', () => {}); setInterval(() => console.log('line'), 20);`;
+  const bin = new URL('bin.ts', import.meta.url).pathname;
+  const words = ['launch', '--nodes', '1', '--', ...node(source), folder];
+  const child = spawn(process.execPath, ['-C', '@tesserae/source', bin, ...words], { stdio: 'pipe' });
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  await once(child, 'exit');
+  const [pid] = await readdir(folder);
+  for (let i = 0; i < 100 && alive(Number(pid)); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(alive(Number(pid))).toBe(false);
+});
+
+test('each process gets one of the GPUs that are visible, or none where none is', async () => {
+  const command = node('console.log(`(${process.env.CUDA_VISIBLE_DEVICES})`)');
+  expect(await launch({ nodes: 1, command, env: { CUDA_VISIBLE_DEVICES: '' } }, terminal)).toBe(0);
+  expect(out).toEqual(['[0] ()']);
+  const tooMany = launch({ nodes: 2, command, env: { CUDA_VISIBLE_DEVICES: '3' } }, terminal);
+  await expect(tooMany).rejects.toThrow(/'--nodes' is 2, but CUDA_VISIBLE_DEVICES='3' lists 1, .* Pass --nodes 1/);
+});
+
+test.each([['0'], ['-1'], ['1.5'], ['257'], ['']])('--nodes=%s is refused', async (nodes) => {
+  expect(await run(['launch', `--nodes=${nodes}`, '--', 'true'], terminal)).toBe(2);
+  expect(await run(['launch', '--nodes=1', '--', ''], terminal)).toBe(2);
 });

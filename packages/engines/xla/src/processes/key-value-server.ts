@@ -11,23 +11,41 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 
 const headBytes = 41;
 const largestRequest = 64 * 2 ** 20;
+/** Milliseconds without a byte after which an unfinished request is dropped. */
+const requestPatience = 30_000;
+/** What a timer can wait at most. */
+const longestWait = 2 ** 31 - 1;
 
 /** See the file header. */
 export class KeyValueServer {
   readonly #server: Server;
   readonly #token: Buffer;
+  readonly #patience: number;
   readonly #values = new Map<string, Buffer>();
   readonly #waiting = new Map<string, Set<(value: Buffer) => void>>();
   readonly #sockets = new Set<Socket>();
 
-  private constructor(token: string) {
+  private constructor(token: string, patience: number) {
+    this.#patience = patience;
     this.#token = Buffer.from(token);
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
-  /** Starts one. `port` 0 takes a free one. */
-  static async start(token: string, host = '127.0.0.1', port = 0): Promise<KeyValueServer> {
-    const made = new KeyValueServer(token);
+  /**
+   * Starts one.
+   *
+   * @param token 32 characters of ASCII that each request must begin with
+   * @param port 0 takes a free one
+   * @param patience milliseconds without a byte after which an unfinished request is dropped
+   * @throws RangeError for another token; Error if the address cannot be listened at.
+   */
+  static async start(token: string, host = '127.0.0.1', port = 0, patience = requestPatience): Promise<KeyValueServer> {
+    if (Buffer.byteLength(token) !== 32) {
+      throw new RangeError(
+        `KeyValueServer: 'token' must have 32 bytes, got ${Buffer.byteLength(token)}. Make it of 16 random bytes in hexadecimal.`,
+      );
+    }
+    const made = new KeyValueServer(token, patience);
     await new Promise<void>((resolve, reject) => {
       made.#server.once('error', reject);
       made.#server.listen(port, host, resolve);
@@ -55,6 +73,8 @@ export class KeyValueServer {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => socket.destroy());
+    // Who says half a sentence and waits must not hold a connection for ever.
+    socket.setTimeout(this.#patience, () => socket.destroy());
     const parts: Buffer[] = [];
     const read = (part: Buffer): void => {
       parts.push(part);
@@ -62,13 +82,16 @@ export class KeyValueServer {
       if (request.length < headBytes) return;
       const operation = String.fromCharCode(request[32] as number);
       const keyBytes = request.readUInt32LE(33);
+      if (!'gtp'.includes(operation)) return void socket.destroy();
       const valueBytes = operation === 'p' ? request.readUInt32LE(37) : 0;
       const allowed = timingSafeEqual(request.subarray(0, 32), this.#token);
       if (!allowed || headBytes + keyBytes + valueBytes > largestRequest) return void socket.destroy();
       if (request.length < headBytes + keyBytes + valueBytes) return;
       socket.off('data', read);
+      socket.setTimeout(0);
       const key = request.toString('latin1', headBytes, headBytes + keyBytes);
-      if (operation === 'p') this.#put(socket, key, request.subarray(headBytes + keyBytes));
+      if (operation === 'p')
+        this.#put(socket, key, request.subarray(headBytes + keyBytes, headBytes + keyBytes + valueBytes));
       else this.#get(socket, key, operation === 'g' ? request.readUInt32LE(37) : 0);
     };
     socket.on('data', read);
@@ -94,7 +117,7 @@ export class KeyValueServer {
       waiting.delete(give);
       socket.end(found === undefined ? Buffer.of(1) : Buffer.concat([Buffer.of(0), found]));
     };
-    const timer = setTimeout(() => give(undefined), timeout);
+    const timer = setTimeout(() => give(undefined), Math.min(timeout, longestWait));
     waiting.add(give);
     socket.on('close', () => {
       clearTimeout(timer);

@@ -68,6 +68,58 @@ test('a request without the token gets no answer', async () => {
   expect(received).toEqual([]);
 });
 
+/** What the server answers to these bytes; undefined if it hangs up without an answer. */
+async function answerTo(address: string, bytes: Uint8Array): Promise<Buffer | undefined> {
+  const socket = connect(Number(address.split(':')[1]), '127.0.0.1');
+  const received: Buffer[] = [];
+  socket.on('data', (part) => received.push(part));
+  socket.on('error', () => {});
+  socket.write(bytes);
+  await new Promise((resolve) => socket.once('close', resolve));
+  return received.length === 0 ? undefined : Buffer.concat(received);
+}
+
+function request(operation: string, key: string, second: number, value = ''): Buffer {
+  const head = Buffer.alloc(41);
+  head.write(token + operation, 0, 'latin1');
+  head.writeUInt32LE(key.length, 33);
+  head.writeUInt32LE(second, 37);
+  return Buffer.concat([head, Buffer.from(key + value, 'latin1')]);
+}
+
+test('garbage and half requests are dropped, and the server goes on', async () => {
+  await using server = await KeyValueServer.start(token, '127.0.0.1', 0, 100);
+  const { address } = server;
+  const huge = request('p', 'k', 2 ** 32 - 1);
+  const dropped = [
+    Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: nobody\r\n\r\n'),
+    Buffer.alloc(41, 0xff),
+    Buffer.from('half'),
+    request('p', 'key', 10, 'short'),
+    request('x', 'key', 0),
+    huge,
+  ];
+  for (const bytes of dropped) expect(await answerTo(address, bytes)).toBeUndefined();
+  // What follows the value is no part of it.
+  expect(await answerTo(address, request('p', 'key', 5, 'valuewaste'))).toEqual(Buffer.of(0));
+  expect(String(await answerTo(address, request('t', 'key', 0)))).toBe('\0value');
+});
+
+test('the longest time-out is not none, and waiting outlives the patience with half requests', async () => {
+  await using server = await KeyValueServer.start(token, '127.0.0.1', 0, 50);
+  const waiting = answerTo(server.address, request('g', 'late', 2 ** 32 - 1));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await answerTo(server.address, request('p', 'late', 1, 'v'));
+  expect(String(await waiting)).toBe('\0v');
+});
+
+test('a token of another length and a port in use are refused', async () => {
+  await expect(KeyValueServer.start('short')).rejects.toThrow(/'token' must have 32 bytes, got 5/);
+  await using server = await KeyValueServer.start(token);
+  const port = Number(server.address.split(':')[1]);
+  await expect(KeyValueServer.start(token, '127.0.0.1', port)).rejects.toThrow(/EADDRINUSE/);
+});
+
 test('the environment says which process this is, or what is wrong with it', () => {
   expect(processGroup({})).toBeUndefined();
   expect(processGroup({ TESSERAE_NODES: '1' })).toBeUndefined();
