@@ -39,7 +39,12 @@ export class KeyValueServer {
    * @param patience milliseconds without a byte after which an unfinished request is dropped
    * @throws RangeError for another token; Error if the address cannot be listened at.
    */
-  static async start(token: string, host = '127.0.0.1', port = 0, patience = requestPatience): Promise<KeyValueServer> {
+  static async start(
+    token: string,
+    host = '127.0.0.1',
+    port = 0,
+    patience: number = requestPatience,
+  ): Promise<KeyValueServer> {
     if (Buffer.byteLength(token) !== 32) {
       throw new RangeError(
         `KeyValueServer: 'token' must have 32 bytes, got ${Buffer.byteLength(token)}. Make it of 16 random bytes in hexadecimal.`,
