@@ -2,6 +2,7 @@
 import {
   MeshError,
   compile,
+  currentMesh,
   mesh,
   random,
   scope,
@@ -185,5 +186,18 @@ describe.skipIf(!(await xlaAvailable()))('a mesh', () => {
       expect(() => shard(ramp([8, 8]), ['data', 'data'])).toThrow(/twice/);
     });
     expect(shard(ramp([6]), ['data']).dataSync()).toEqual(ramp([6]).dataSync());
+  });
+
+  test('flows that overlap leave no mesh behind', async () => {
+    const steps: (() => void)[] = [];
+    const pause = (): Promise<void> => new Promise((resolve) => steps.push(resolve));
+    const first = withMesh(mesh({ data: 2 }), pause);
+    const second = withMesh(mesh({ data: 4 }), pause);
+    steps[0]?.();
+    await first;
+    expect(currentMesh()?.size).toBe(4);
+    steps[1]?.();
+    await second;
+    expect(currentMesh()).toBeUndefined();
   });
 });

@@ -33,3 +33,20 @@ test('an engine of one device refuses a mesh by name and ignores annotations', a
       .dataSync(),
   ]).toEqual([2, 4, 6]);
 });
+
+test('what is no mesh, no spec or no tensor is refused by name', async () => {
+  await useEngine('cpu');
+  expect(() => mesh(undefined as never)).toThrow(/mesh: 'sizes' must be an object, got undefined/);
+  expect(() => mesh({ data: 2 ** 52, model: 2 ** 52 })).toThrow(RangeError);
+  for (const wrong of [undefined, 2, {}, { axes: { data: 2 }, size: 3 }, { axes: { foo: 2 }, size: 2 }]) {
+    expect(() => withMesh(wrong as never, () => 0)).toThrow(
+      /withMesh: 'mesh' must come from mesh\({ data: n }\), got /,
+    );
+  }
+  const grid = mesh({ data: 2 });
+  for (const wrong of [undefined, null, 'data', [1], [undefined], [['data', 3]]]) {
+    expect(() => checkSpec('shard', [4], wrong as never, grid)).toThrow(/shard: 'spec' must be a list .* but got /);
+  }
+  expect(() => checkSpec('shard', [4], ['toString' as never], grid)).toThrow(/names axis 'toString', but the mesh has/);
+  expect(() => shard(5 as never, [])).toThrow(/shard: 'x' must be a tensor of numbers, but got number/);
+});

@@ -32,6 +32,9 @@ export type ShardSpec = readonly (MeshAxis | readonly MeshAxis[] | null)[];
  * mesh({ data: 2, model: 2 }); // two groups of two devices that share the parameters
  */
 export function mesh(sizes: { readonly data: number; readonly model?: number }): Mesh {
+  if (typeof sizes !== 'object' || sizes === null) {
+    throw new TypeError(`mesh: 'sizes' must be an object, got ${String(sizes)}. Pass mesh({ data: n }).`);
+  }
   const axes: Partial<Record<MeshAxis, number>> = {};
   for (const [name, size] of Object.entries(sizes) as [MeshAxis, number | undefined][]) {
     if (name !== 'data' && name !== 'model') {
@@ -44,7 +47,22 @@ export function mesh(sizes: { readonly data: number; readonly model?: number }):
     axes[name] = size;
   }
   if (axes.data === undefined) throw new RangeError("mesh: 'data' is missing. Pass mesh({ data: n }).");
-  return Object.freeze({ axes: Object.freeze(axes), size: axes.data * (axes.model ?? 1) });
+  const size = axes.data * (axes.model ?? 1);
+  if (!Number.isSafeInteger(size))
+    throw new RangeError(`mesh: ${axes.data} × ${axes.model} devices cannot be counted.`);
+  return Object.freeze({ axes: Object.freeze(axes), size });
+}
+
+/** @throws TypeError unless `value` is what {@link mesh} makes. */
+export function checkMesh(operation: string, value: unknown): asserts value is Mesh {
+  const { axes, size } = (value ?? {}) as Partial<Mesh>;
+  try {
+    if (mesh(axes as { data: number }).size === size) return;
+  } catch {
+    // Says less than what follows: it would name `mesh`.
+  }
+  const got = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+  throw new TypeError(`${operation}: 'mesh' must come from mesh({ data: n }), got ${got}.`);
 }
 
 /** The axes of each of `rank` dimensions, empty where the dimension is whole. */
@@ -66,14 +84,24 @@ export function specText(spec: ShardSpec): string {
   return `[${spec.map(one).join(', ')}]`;
 }
 
+const isEntry = (entry: unknown): boolean => entry === null || [entry].flat().every((axis) => typeof axis === 'string');
+
 /**
  * Checks that a shape can be split as asked.
  *
  * @param operation what to name in errors, for example `shard`.
- * @throws RangeError naming shape and spec: an axis that the mesh lacks or that is used twice, more entries than
+ * @throws TypeError if `spec` is none, RangeError naming shape and spec: an axis that the mesh lacks or that is used twice, more entries than
  * dimensions, or a size that the devices do not divide.
  */
 export function checkSpec(operation: string, shape: readonly number[], spec: ShardSpec, { axes }: Mesh): void {
+  const entries: readonly unknown[] | undefined = Array.isArray(spec) ? spec : undefined;
+  if (entries === undefined || !entries.every(isEntry)) {
+    const got = entries === undefined ? spec : entries.find((entry) => !isEntry(entry));
+    throw new TypeError(
+      `${operation}: 'spec' must be a list with an axis, a list of axes or null for each dimension, such as ['data', null], but ` +
+        `got ${entries === undefined ? '' : 'an entry '}${got === undefined ? 'undefined' : JSON.stringify(got)}.`,
+    );
+  }
   const what = `shape [${shape.join(', ')}] with spec ${specText(spec)}`;
   if (spec.length > shape.length) {
     throw new RangeError(`${operation}: ${what} has more entries than dimensions. Pass at most ${shape.length}.`);
@@ -82,7 +110,7 @@ export function checkSpec(operation: string, shape: readonly number[], spec: Sha
   specAxes(spec, shape.length).forEach((names, dimension) => {
     let parts = 1;
     for (const name of names) {
-      const size = axes[name];
+      const size = Object.hasOwn(axes, name) ? axes[name] : undefined;
       if (size === undefined) {
         const known = Object.keys(axes).join(', ');
         throw new RangeError(`${operation}: ${what} names axis '${name}', but the mesh has ${known}.`);

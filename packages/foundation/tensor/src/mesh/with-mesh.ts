@@ -6,7 +6,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { computesOnMeshes } from '../backend-contract.ts';
-import { checkSpec } from './mesh.ts';
+import { checkMesh, checkSpec } from './mesh.ts';
+import { describe } from '../ops/check.ts';
 import type { Mesh, ShardSpec } from './mesh.ts';
 
 /** Thrown where a mesh is asked for that the engine cannot provide. */
@@ -29,35 +30,46 @@ export function currentProcess(): { readonly index: number; readonly count: numb
   return computesOnMeshes(backend) ? backend.processes : { index: 0, count: 1 };
 }
 
+/** The scopes that are open, the innermost last: flows that overlap, though they should not, do not end in order. */
+const scopes = new WeakMap<object, { readonly mesh: Mesh }[]>();
+
 /**
  * Runs `fn` on several devices. If it returns a promise, the mesh stays until that is settled: do not overlap it with
  * another flow that computes.
  *
  * Tensors from before are copied to the devices when they are used; tensors made inside can be read outside.
  *
- * @throws MeshError if the engine computes on one device only, or has fewer devices.
+ * @throws TypeError if `mesh` is none, MeshError if the engine computes on one device only, or has fewer devices.
  *
  * @example
  * const loss = withMesh(mesh({ data: 4 }), () => step(shard(batch, ['data'])));
  */
 export function withMesh<R>(mesh: Mesh, fn: () => R): R {
+  checkMesh('withMesh', mesh);
   const backend = tf.backend();
   if (!computesOnMeshes(backend)) {
     throw new MeshError(
       `withMesh: engine '${tf.getBackend()}' computes on one device, but the mesh has ${mesh.size}. Use an engine of @tesserae/xla.`,
     );
   }
-  const before = backend.mesh;
+  const open = scopes.get(backend) ?? [];
+  scopes.set(backend, open);
   backend.useMesh(mesh);
+  const scope = { mesh };
+  open.push(scope);
+  const leave = (): void => {
+    open.splice(open.indexOf(scope), 1);
+    backend.useMesh(open.at(-1)?.mesh);
+  };
   let result: R;
   try {
     result = fn();
   } catch (error) {
-    backend.useMesh(before);
+    leave();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(() => backend.useMesh(before)) as R;
-  backend.useMesh(before);
+  if (result instanceof Promise) return result.finally(leave) as R;
+  leave();
   return result;
 }
 
@@ -69,13 +81,16 @@ export function withMesh<R>(mesh: Mesh, fn: () => R): R {
  * To lay a variable out for good: `variable.assign(shard(variable, spec))`, outside of compiled functions.
  *
  * @returns A tensor that the caller (or its `tidy`) owns.
- * @throws RangeError if the shape cannot be split as asked, naming both.
+ * @throws TypeError if `x` is no tensor of numbers, RangeError if the shape cannot be split as asked, naming both.
  *
  * @example
  * shard(images, ['data']); // [B, H, W, C], B / n examples on each device
  * shard(weight, [null, 'model']); // a block of columns on each device
  */
 export function shard<T extends tf.Tensor>(x: T, spec: ShardSpec): T {
+  if (!(x instanceof tf.Tensor) || x.dtype === 'string') {
+    throw new TypeError(`shard: 'x' must be a tensor of numbers, but got ${describe(x)}.`);
+  }
   const mesh = currentMesh();
   if (mesh === undefined) return tf.clone(x);
   checkSpec('shard', x.shape, spec, mesh);
