@@ -351,6 +351,11 @@ export class XlaBackend
     }
   }
 
+  /** Whether recorded kernels wait, which may read any buffer. */
+  get waiting(): boolean {
+    return this.#pending.size > 0;
+  }
+
   /** Computes everything that live tensors wait for, as one program. */
   flush(): void {
     if (this.trace !== undefined) throw new Error('internal: xla flush during a trace.');
@@ -421,8 +426,12 @@ export class XlaBackend
     return recordLoop(this, step, init, x);
   }
 
-  compileFunction<A extends unknown[], R>(fn: (...args: A) => R, name: string): Program<A, R> {
-    return new TracedProgram(this, fn, name);
+  compileFunction<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    name: string,
+    donate: readonly number[] = [],
+  ): Program<A, R> {
+    return new TracedProgram(this, fn, name, donate);
   }
 
   /** A scalar or filled tensor as a node. */

@@ -3,9 +3,10 @@
  *
  * A call gathers buffers (arguments, variables, captured constants), executes, wraps the results as tensors and puts
  * the new values of assigned variables in place. The old value of an assigned variable is donated unless another tensor
- * shares it, so a training step updates its parameters without a second copy and without a host round trip.
+ * shares it, so a training step updates its parameters without a second copy and without a host round trip. Donated
+ * arguments (`compile`'s option) likewise go to results of their type and shape, in order; the caller disposes them.
  */
-import { callerLine, runTrace, tf, tree } from '@tesserae/tensor';
+import { callerLine, donationError, runTrace, tf, tree, withClones } from '@tesserae/tensor';
 import type { Program } from '@tesserae/tensor';
 import type { XlaBackend } from './backend.ts';
 import { CallSignatures } from './call-signature.ts';
@@ -25,14 +26,16 @@ import { Trace } from './trace.ts';
 
 /** Where an argument of the executable comes from at each call. */
 type Source =
-  | { readonly kind: 'argument'; readonly index: number }
-  | { readonly kind: 'variable'; readonly variable: tf.Variable; readonly assigned: boolean }
+  | { readonly kind: 'argument'; readonly index: number; readonly donated: boolean }
+  | { readonly kind: 'variable'; readonly variable: tf.Variable; readonly donated: boolean }
   | { readonly kind: 'constant'; readonly node: Node };
 
 interface Specialization<R> {
   readonly executable: Executable;
   readonly note: ProgramNote;
   readonly sources: readonly Source[];
+  /** Some inputs are used up. */
+  readonly donates: boolean;
   /** On a mesh, how each argument must lie. */
   readonly placements: readonly Placement[] | undefined;
   /** Variables that the first outputs go to. */
@@ -54,14 +57,16 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   readonly #backend: XlaBackend;
   readonly #fn: (...args: A) => R;
   readonly #name: string;
+  readonly #donate: readonly number[];
   readonly #specializations = new Map<string, Specialization<R>>();
   readonly #signatures = new CallSignatures();
   #traces = 0;
 
-  constructor(backend: XlaBackend, fn: (...args: A) => R, name: string) {
+  constructor(backend: XlaBackend, fn: (...args: A) => R, name: string, donate: readonly number[] = []) {
     this.#backend = backend;
     this.#fn = fn;
     this.#name = name;
+    this.#donate = donate;
   }
 
   get traces(): number {
@@ -72,11 +77,14 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     // Inside another trace this is a plain function: its nodes join the outer program.
     // Under a gradient the tape must see the ops, so they are recorded one by one.
     if (this.#backend.trace !== undefined || tf.engine().state.gradientDepth > 0)
-      return tf.tidy(() => this.#fn(...args) as tf.TensorContainer) as R;
+      return tf.tidy(() => this.#fn(...withClones(args, this.#donate)) as tf.TensorContainer) as R;
     const leaves = tree.leaves(args);
     for (const leaf of leaves)
       if (leaf.isDisposed)
-        throw new Error(`compile: an argument of '${this.#name}', shape [${leaf.shape.join(', ')}], is disposed.`);
+        throw (
+          donationError(leaf) ??
+          new Error(`compile: an argument of '${this.#name}', shape [${leaf.shape.join(', ')}], is disposed.`)
+        );
     const key = this.#signatures.of(args, this.#backend);
     let specialization = this.#specializations.get(key);
     if (specialization === undefined) {
@@ -174,7 +182,10 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         created: assigned.some((variable) => !before.has(variable)),
         types: resultLeaves.map((leaf) => ({ shape: [...leaf.shape], dtype: leaf.dtype })),
       };
-      return this.#compileTrace(trace, inputs, outcome, result);
+      const donated = args.flatMap((arg, i) =>
+        tree.leaves(arg).flatMap((leaf) => (leaf instanceof tf.Variable ? [] : [this.#donate.includes(i)])),
+      );
+      return this.#compileTrace(trace, inputs, donated, outcome, result);
     } catch (error) {
       for (const node of trace.constants.values()) node.owners--;
       throw error;
@@ -195,6 +206,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
   #compileTrace(
     trace: Trace,
     inputs: readonly Node[],
+    donated: readonly boolean[],
     outcome: { outputs: Node[]; assigned: tf.Variable[]; created: boolean; types: Specialization<R>['results'] },
     result: R,
   ): Specialization<R> {
@@ -214,6 +226,23 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         const variable = assigned[i];
         return (variable === undefined ? node.placement : kept.get(variable)) ?? mesh.placement(node.shape.length);
       });
+    const taken = new Set(donations.values());
+    inputs.forEach((node, i) => {
+      if (donated[i] !== true) return;
+      const [first, placement] = [assigned.length, mesh && this.#backend.placementOf(node)];
+      const target = outputs.findIndex(
+        ({ type, shape }, k) =>
+          k >= first &&
+          k < first + outcome.types.length &&
+          !taken.has(k) &&
+          type === node.type &&
+          sameShape(shape, node.shape) &&
+          outputPlacements?.[k] === placement,
+      );
+      if (target < 0) return;
+      taken.add(target);
+      donations.set(node, target);
+    });
     const module = writeModule(outputs, {
       name: this.#name,
       leading: inputs,
@@ -227,9 +256,10 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
       inline: (leaf) => !captured.has(leaf) && leaf.size <= 1024,
     });
     const sources: Source[] = module.arguments.map((leaf, i) => {
-      if (i < inputs.length) return { kind: 'argument', index: i };
+      const donated = donations.has(leaf);
+      if (i < inputs.length) return { kind: 'argument', index: i, donated };
       const variable = trace.variables.get(leaf);
-      if (variable !== undefined) return { kind: 'variable', variable, assigned: assigned.includes(variable) };
+      if (variable !== undefined) return { kind: 'variable', variable, donated };
       return { kind: 'constant', node: leaf };
     });
     // A leaf made by the trace itself with values too large to write out lives as long as the program.
@@ -259,6 +289,7 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         assigned.map(({ name }) => name),
       ),
       sources,
+      donates: donations.size > 0,
       placements: mesh && module.arguments.map((leaf) => this.#backend.placementOf(leaf) as Placement),
       assigned,
       results: outcome.types,
@@ -272,6 +303,8 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const backend = this.#backend;
     const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
     const { executable, note, sources, placements, assigned, results, checked } = specialization;
+    // What waits may read what is used up here.
+    if (specialization.donates && backend.waiting) backend.flush();
     let flushed = false;
     const moved: DeviceBuffer[] = [];
     const ready = (node: Node, i: number, shared: boolean): DeviceBuffer => {
@@ -302,13 +335,13 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         const node = placements === undefined ? (data.node as Node) : backend.leafOf(tensor);
         const others = data.refCount > 1 || node.owners > 1;
         buffers.push(ready(node, i, others));
-        if (source.kind === 'variable' && source.assigned && others) shared.push(i);
+        if (source.donated && others) shared.push(i);
       }
     }
     // The same buffer twice: donating it once would take it from the other place.
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i] as Source;
-      if (source.kind !== 'variable' || !source.assigned || shared.includes(i)) continue;
+      if (source.kind === 'constant' || !source.donated || shared.includes(i)) continue;
       if (buffers.indexOf(buffers[i] as DeviceBuffer) !== buffers.lastIndexOf(buffers[i] as DeviceBuffer))
         shared.push(i);
     }

@@ -15,7 +15,15 @@ export interface Program<A extends unknown[], R> {
 
 /** A backend that can turn a function of tensors into one program. */
 export interface CompilingBackend extends tf.KernelBackend {
-  compileFunction<A extends unknown[], R>(fn: (...args: A) => R, name: string): Program<A, R>;
+  /**
+   * Compiles `fn`. The tensors of the arguments numbered `donate` are disposed by the caller after each call: a program
+   * may put results into their memory where no other tensor shares it.
+   */
+  compileFunction<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    name: string,
+    donate?: readonly number[],
+  ): Program<A, R>;
 }
 
 /** Whether the backend compiles. */

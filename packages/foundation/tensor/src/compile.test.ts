@@ -1,6 +1,16 @@
 /** `compile` on engines that do not compile, and how it hands over to one that does; tracing itself is the engines' test. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compile, isTracing, random, runTrace, tf, TraceReadError, tree, useEngine } from './index.ts';
+import {
+  compile,
+  DonatedTensorError,
+  isTracing,
+  random,
+  runTrace,
+  tf,
+  TraceReadError,
+  tree,
+  useEngine,
+} from './index.ts';
 import type { CompilingBackend, Program } from './index.ts';
 import { expectNoLeak } from './testing/index.ts';
 
@@ -32,6 +42,61 @@ describe.each(['cpu', 'wasm'])('%s', (engine) => {
     });
     expect(w.dataSync()[0]).toBe(32);
     w.dispose();
+  });
+
+  test('donated arguments are used up, and a later use says by what', () => {
+    const step = compile(
+      (state: { a: tf.Tensor; b: tf.Tensor }, x: tf.Tensor) => ({ a: tf.add(state.a, x), b: state.b }),
+      {
+        name: 'turn',
+        donate: [0],
+      },
+    );
+    const x = tf.tensor1d([1, 2]);
+    const state = { a: tf.tensor1d([3, 4]), b: tf.tensor1d([5, 6]) };
+    const before = tf.memory().numTensors;
+    const next = step(state, x);
+    expect(tf.memory().numTensors).toBe(before);
+    expect([state.a.isDisposed, state.b.isDisposed, x.isDisposed]).toEqual([true, true, false]);
+    expect([...next.a.dataSync(), ...next.b.dataSync()]).toEqual([4, 6, 5, 6]);
+    const message = /float32 tensor of shape \[2\] is used after it was donated to the compiled function 'turn'/;
+    for (const use of [
+      () => state.a.dataSync(),
+      () => tf.add(x, state.a),
+      () => state.b.clone(),
+      () => step({ a: x, b: state.b }, x),
+    ]) {
+      expect(use).toThrow(message);
+      expect(use).toThrow(DonatedTensorError);
+    }
+    state.a.dispose(); // as often as one likes
+    expect([...x.dataSync()]).toEqual([1, 2]);
+    tree.dispose([next, x]);
+  });
+
+  test('a call that throws uses up nothing', () => {
+    const step = compile(
+      (x: tf.Tensor, fail: boolean) => {
+        if (fail) throw new Error('no');
+        return tf.neg(x);
+      },
+      { donate: [0] },
+    );
+    const x = tf.scalar(2);
+    expect(() => step(x, true)).toThrow('no');
+    const y = step(x, false);
+    expect([y.dataSync()[0], x.isDisposed]).toEqual([-2, true]);
+    y.dispose();
+  });
+
+  test('what cannot be donated', () => {
+    const step = compile((x: tf.Tensor) => tf.neg(x), { name: 'turn', donate: [0] });
+    const w = tf.variable(tf.scalar(1), true, `donated ${engine}`);
+    expect(() => step(w)).toThrow(`argument 0 of 'turn' is donated, but holds the variable 'donated ${engine}'`);
+    w.dispose();
+    expect(() => compile(() => 1, { name: 'turn', donate: [0.5] })).toThrow(
+      "'donate' of 'turn' must hold positions of arguments, from 0 on, but got [0.5]",
+    );
   });
 
   test('a promise is an error that names the function', () => {

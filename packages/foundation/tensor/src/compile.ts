@@ -8,12 +8,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isCompiling } from './backend-contract.ts';
 import type { Program } from './backend-contract.ts';
+import { consume, donatedLeaves, withClones } from './donation.ts';
 import { withoutKey } from './random/ambient.ts';
 
 /** Options of {@link compile}. */
 export interface CompileOptions {
   /** Name of the program in errors and dumps; default the function's name. */
   name?: string;
+  /**
+   * Positions of the arguments that a call uses up: their tensors are disposed by it, on every engine, and results of
+   * the same shapes and dtypes take over their memory on engines that compile. For state that goes from call to call.
+   * Default none. A call that throws uses up nothing.
+   */
+  donate?: readonly number[];
 }
 
 /** A compiled function. */
@@ -38,8 +45,10 @@ export interface Compiled<A extends unknown[], R> {
  * - Side effects of `fn` happen while it is traced, not on every call.
  * - The tensors of the result belong to the caller (or to its `tidy`), as for any op.
  *
+ * @throws DonatedTensorError from any use of a tensor that an earlier call used up (`donate`).
  * @throws TraceReadError if `fn` reads a value (`dataSync`, `data`, `array`, …) while it is traced.
- * @throws TypeError if `fn` returns a promise.
+ * @throws TypeError if `fn` returns a promise, or a donated argument holds a variable.
+ * @throws RangeError if `donate` holds anything but positions.
  *
  * @example
  * const step = compile((x: tf.Tensor) => tf.square(x).sum());
@@ -48,17 +57,30 @@ export interface Compiled<A extends unknown[], R> {
  */
 export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
   const name = options.name ?? (fn.name || 'anonymous');
+  const { donate = [] } = options;
+  if (!donate.every((index) => Number.isInteger(index) && index >= 0)) {
+    throw new RangeError(
+      `compile: 'donate' of '${name}' must hold positions of arguments, from 0 on, but got [${donate.join(', ')}].`,
+    );
+  }
   const programs = new Map<tf.KernelBackend, Program<A, R>>();
 
-  const call = (...args: A): R => {
+  const run = (args: A): R => {
     const backend = tf.backend();
-    if (!isCompiling(backend)) return interpret(fn, args, name);
+    if (!isCompiling(backend)) return interpret(fn, args, name, donate);
     let program = programs.get(backend);
     if (program === undefined) {
-      program = backend.compileFunction(fn, name);
+      program = backend.compileFunction(fn, name, donate);
       programs.set(backend, program);
     }
     return program.call(...args);
+  };
+  const call = (...args: A): R => {
+    if (donate.length === 0) return run(args);
+    const donated = donatedLeaves(args, donate, name);
+    const result = run(args);
+    consume(donated, name);
+    return result;
   };
   const dispose = (): void => {
     for (const program of programs.values()) program.dispose();
@@ -71,10 +93,10 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: 
   return Object.assign(call, { dispose, [Symbol.dispose]: dispose }) as unknown as Compiled<A, R>;
 }
 
-function interpret<A extends unknown[], R>(fn: (...args: A) => R, args: A, name: string): R {
+function interpret<A extends unknown[], R>(fn: (...args: A) => R, args: A, name: string, donate: readonly number[]): R {
   return tf.tidy(name, () => {
     // As in a trace: a function that compiles on one engine must not depend on an outer key on another.
-    const result = withoutKey(() => fn(...args));
+    const result = withoutKey(() => fn(...withClones(args, donate)));
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new TypeError(`compile: '${name}' returned a promise; a compiled function must be synchronous.`);

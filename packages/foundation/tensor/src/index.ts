@@ -29,6 +29,7 @@ export type { ValueAndGrad } from './value-and-grad.ts';
 export * as ops from './ops/index.ts';
 export { compile } from './compile.ts';
 export type { Compiled, CompileOptions } from './compile.ts';
+export { donationError, DonatedTensorError, withClones } from './donation.ts';
 export { isCompiling } from './backend-contract.ts';
 export type {
   ChoosingBackend,

@@ -4,7 +4,7 @@
  * Shapes never change while decoding: a step writes at a position that is itself a tensor, so one compiled program
  * serves every position. A cache is a value: a step takes one and returns the next.
  */
-import { tf } from '@tesserae/tensor';
+import { ops, tf } from '@tesserae/tensor';
 
 /** One entry per layer (a type, not an interface, so that it is a tree for `tidy` and `compile`), each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. */
 export type DecodeCache = {
@@ -15,8 +15,7 @@ export type DecodeCache = {
 /**
  * Write one position of one layer.
  *
- * A one-hot select rather than a slice assignment, which TensorFlow.js lacks: it costs as much as the attention that
- * reads the same cache right after, and compilers fuse it.
+ * In place on engines that compile, where the cache is donated or carried by a loop.
  *
  * @param cache - `[B, H, S, D]`.
  * @param entry - The new row, `[B, H, 1, D]`.
@@ -24,9 +23,7 @@ export type DecodeCache = {
  * @returns The new cache, `[B, H, S, D]`.
  */
 export function writeCache(cache: tf.Tensor4D, entry: tf.Tensor4D, index: tf.Scalar): tf.Tensor4D {
-  const slots = cache.shape[2];
-  const here = tf.reshape(tf.equal(tf.range(0, slots, 1, 'int32'), index), [1, 1, slots, 1]);
-  return tf.where(here, entry, cache);
+  return ops.updateSlice(cache, entry, index, { axis: 2 }) as tf.Tensor4D;
 }
 
 /**

@@ -105,7 +105,7 @@ export class Sampler {
     this.#step = compile(
       (state: DecodeState, position: tf.Scalar, key: tf.Tensor1D, options: DecodeOptions) =>
         decodeStep(model, state, position, key, options),
-      { name: 'ImageGPT decode step' },
+      { name: 'ImageGPT decode step', donate: [0] },
     );
   }
 
@@ -126,7 +126,6 @@ export class Sampler {
             ? this.#prefill({ ...inputs.prefill, position, key }, { ...decoding, batch: inputs.batch })
             : this.#step(state, position, key, decoding);
         position.dispose();
-        if (state) disposeState(state);
         state = next;
         columns.push(tf.reshape(state.tokens, [inputs.count, 1]));
         if (onToken) await onToken(index, state.tokens);

@@ -24,6 +24,7 @@ import { shapes } from './shape.ts';
 import { shard } from './shard.ts';
 import { sorting } from './sorting.ts';
 import { transforms } from './transform.ts';
+import { sliceUpdates } from './update-slice.ts';
 
 /** See the file header. */
 export const lowerings: Lowerings = {
@@ -51,4 +52,5 @@ export const lowerings: Lowerings = {
   ...linearCrossEntropies,
   ...linearRecurrences,
   ...selectiveScans,
+  ...sliceUpdates,
 };

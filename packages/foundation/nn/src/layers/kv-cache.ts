@@ -2,11 +2,10 @@
  * Keys and values of the positions already seen, in variables of fixed size, so that decoding never changes a shape.
  *
  * `at(position)` gives the hook that `MultiHeadAttention` takes. With a tensor as position, one compiled program serves
- * all positions: rows are written by a select over the whole cache (TensorFlow.js has no slice assignment), which costs
- * as much memory traffic as the attention that reads it next. With a number, only the filled part is attended to, which
- * is quicker on engines that do not compile.
+ * all positions, and writes its rows into the variables' memory (engines that do not compile select between rows and the
+ * whole cache). With a number, only the filled part is attended to, which is quicker on engines that do not compile.
  */
-import { tf } from '@tesserae/tensor';
+import { ops, tf } from '@tesserae/tensor';
 import { checkWhole, shapeText } from '../check.ts';
 import { uniqueVariableName } from '../parameter.ts';
 
@@ -61,7 +60,7 @@ export class KVCache implements Disposable {
   /**
    * The hook that writes at positions `position`, `position` + 1, …
    *
-   * @param position - A number, or an int32 scalar (not checked for range: values cannot be read inside `compile`).
+   * @param position - A number, or an int32 scalar (clamped so that the rows fit: values cannot be read inside `compile`).
    */
   at(position: number | tf.Tensor): CacheHook {
     return (key, value) => {
@@ -121,14 +120,8 @@ export class KVCache implements Disposable {
       const count = key.shape[2];
       const slots = tf.range(0, length, 1, 'int32'); // [T]
       const start = tf.cast(tf.reshape(position, []), 'int32');
-      const row = tf.sub(slots, start); // [T]: which new row belongs to a slot
-      const isNew = tf.logicalAnd(tf.greaterEqual(row, tf.scalar(0, 'int32')), tf.less(row, tf.scalar(count, 'int32')));
-      const select = tf.reshape(isNew, [1, 1, length, 1]);
       const write = (variable: tf.Variable, rows: tf.Tensor4D): tf.Tensor4D => {
-        const last = tf.scalar(count - 1, 'int32');
-        const index = tf.minimum(tf.maximum(row, tf.scalar(0, 'int32')), last) as tf.Tensor1D;
-        const spread = count === 1 ? rows : tf.gather(rows, index, 2); // [B, H, 1 or T, D]
-        const next = tf.where(select, spread, variable as tf.Variable<tf.Rank.R4>);
+        const next = ops.updateSlice(variable, rows, start, { axis: 2 }) as tf.Tensor4D;
         variable.assign(next);
         return next;
       };

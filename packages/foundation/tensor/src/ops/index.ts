@@ -27,3 +27,5 @@ export { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 export { stopGradient } from './stop-gradient.ts';
 export { straightThrough } from './straight-through.ts';
 export type { TransposePadding } from './transposed-size.ts';
+export { updateSlice } from './update-slice.ts';
+export type { UpdateSliceOptions } from './update-slice.ts';

@@ -78,6 +78,22 @@ describe('shapes and errors', () => {
     expect(() => ops.layerNorm(tf.scalar(1))).toThrow('scalar');
   });
 
+  run('updateSlice: shapes, dtypes and positions', () => {
+    const x = tf.zeros([4, 2]);
+    expect(() => ops.updateSlice(x, tf.zeros([5, 2]), 0)).toThrow(
+      "updateSlice: 'update' must be shaped like 'x' but for at least 1 and at most 4 along axis 0, but got x float32 [4, 2], update float32 [5, 2].",
+    );
+    expect(() => ops.updateSlice(x, tf.zeros([1, 1]), 0)).toThrow('update float32 [1, 1]');
+    expect(() => ops.updateSlice(x, tf.zeros([2, 2], 'int32'), 0)).toThrow(
+      "'update' must be float32, but got int32 [2, 2]",
+    );
+    expect(() => ops.updateSlice(x, tf.zeros([2, 2]), 3)).toThrow("'start' must be an integer in [0, 2]");
+    expect(() => ops.updateSlice(x, tf.zeros([2, 2]), tf.scalar(1))).toThrow(
+      "'start' must be int32 scalar, but got float32 []",
+    );
+    expect(() => ops.updateSlice(x, tf.zeros([2, 2]), 0, { axis: 2 })).toThrow("'axis' must be an integer in [-2, 1]");
+  });
+
   run('softmaxCrossEntropy', () => {
     const logits = tf.zeros([2, 3, 5]);
     expect(() => ops.softmaxCrossEntropy(logits, tf.zeros([2, 4], 'int32'))).toThrow(

@@ -260,6 +260,29 @@ const cases: Record<string, () => void> = {
     );
   },
 
+  updateSlice() {
+    const x = tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8], [4, 2]);
+    const at = (start: number): tf.Scalar => tf.scalar(start, 'int32');
+    const rows = tf.tensor2d([-1, -2, -3, -4], [2, 2]);
+    expectClose(ops.updateSlice(x, rows, at(1)), [1, 2, -1, -2, -3, -4, 7, 8]);
+    expectClose(ops.updateSlice(x, rows, 2), [1, 2, 3, 4, -1, -2, -3, -4]);
+    // Clamped so that the block fits.
+    expectClose(ops.updateSlice(x, rows, at(3)), [1, 2, 3, 4, -1, -2, -3, -4]);
+    expectClose(ops.updateSlice(x, rows, at(-5)), [-1, -2, -3, -4, 5, 6, 7, 8]);
+    const column = tf.tensor2d([9, 9, 9, NaN], [4, 1]);
+    expectClose(ops.updateSlice(x, column, at(0), { axis: -1 }), [9, 2, 9, 4, 9, 6, NaN, 8]);
+    expectClose(ops.updateSlice(x, tf.neg(x), at(0)), tf.neg(x));
+    const whole = ops.updateSlice(tf.range(0, 4, 1, 'int32'), tf.tensor1d([7], 'int32'), at(2));
+    expectClose(whole, tf.tensor1d([0, 1, 7, 3], 'int32'));
+    const [cache, block] = [normal(81, 2, 5, 3), normal(82, 2, 2, 3)];
+    for (const start of [1, 9]) {
+      const write = (u: tf.Tensor, v: tf.Tensor): tf.Tensor => ops.updateSlice(u, v, at(start), { axis: 1 });
+      checkGradients((u, v) => write(u as tf.Tensor, v as tf.Tensor), [cache, block]);
+      const square = (u: tf.Tensor, v: tf.Tensor): tf.Tensor => tf.sum(tf.square(write(u, v)));
+      checkGradients((u, v) => tf.grads(square)([u as tf.Tensor, v as tf.Tensor])[1] as tf.Tensor, [cache, block]);
+    }
+  },
+
   linearRecurrence() {
     const a = normal(43, 2, 5, 3);
     const b = normal(44, 2, 5, 3);
