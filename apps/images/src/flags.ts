@@ -1,6 +1,16 @@
 /** The flags that commands share, and how their values are read. */
 import { UsageError } from './usage-error.ts';
 
+/** A flag that takes a number, with its default. */
+export const numberFlag = (value: number, description: string) =>
+  ({ type: 'string', default: String(value), valueHint: 'NUMBER', description }) as const;
+
+/** Words of `--precision`. */
+export const precisions = ['auto', 'float32', 'tf32', 'bfloat16'] as const;
+
+/** Words of `--sharding`. */
+export const shardings = ['replicated', 'sharded'] as const;
+
 /** Where pictures come from. */
 export const pictureFlags = {
   images: {
@@ -40,7 +50,7 @@ export const trainingFlags = {
   precision: {
     type: 'string',
     default: 'auto',
-    valueHint: 'auto|float32|tf32|bfloat16',
+    valueHint: precisions.join('|'),
     description: "Of matrix products and convolutions; auto is the engine's: tf32 on a GPU, else float32",
   },
 } as const;
@@ -56,7 +66,7 @@ export const meshFlags = {
   sharding: {
     type: 'string',
     default: 'replicated',
-    valueHint: 'replicated|sharded',
+    valueHint: shardings.join('|'),
     description: 'Whether each device holds all of the state, or its part',
   },
 } as const;

@@ -1,6 +1,15 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { oneOf, pictureFlags, runFlags, seedFlags, tokenizerFlags, trainingFlags, whole } from '../flags.ts';
+import {
+  oneOf,
+  pictureFlags,
+  precisions,
+  runFlags,
+  seedFlags,
+  tokenizerFlags,
+  trainingFlags,
+  whole,
+} from '../flags.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { openPictures } from '../pictures.ts';
 import { writeReconstructions } from '../picture-grids.ts';
@@ -35,7 +44,7 @@ export const demo = defineCommand({
       batch: whole('batch', args.batch, 1),
       seed,
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, precisions),
       checkpointEvery: args.quick ? 10 : 100,
       logEvery: args.quick ? 10 : 50,
     };

@@ -1,6 +1,18 @@
 import { defineCommand } from 'citty';
 import { startEngine } from '../engine.ts';
-import { decimal, intervalFlags, meshFlags, oneOf, runFlags, seedFlags, trainingFlags, whole } from '../flags.ts';
+import {
+  decimal,
+  intervalFlags,
+  meshFlags,
+  numberFlag,
+  oneOf,
+  precisions,
+  runFlags,
+  seedFlags,
+  shardings,
+  trainingFlags,
+  whole,
+} from '../flags.ts';
 import { loadRunTokenizer, openRunPictures } from '../load-run.ts';
 import { writeMetrics } from '../metrics-file.ts';
 import { trainPrior as train } from '../prior-run.ts';
@@ -8,19 +20,16 @@ import { full } from '../recipe.ts';
 import { RunFolder } from '../run-folder.ts';
 import { scorePrior, scoreTokenizer } from '../score.ts';
 
-const number = (value: number, description: string) =>
-  ({ type: 'string', default: String(value), valueHint: 'NUMBER', description }) as const;
-
 /** Trains a prior over the tokens of a run's tokenizer. */
 export const trainPrior = defineCommand({
   meta: { name: 'train-prior', description: 'Learn which tokens follow which; writes OUT/prior and samples.png' },
   args: {
-    steps: number(full.prior.steps, 'Updates in all'),
-    rate: number(full.prior.learningRate, 'Peak learning rate'),
-    layers: number(full.prior.layers, 'Transformer blocks'),
-    dim: number(full.prior.dim, 'Width'),
-    heads: number(full.prior.heads, 'Attention heads'),
-    dropout: number(full.prior.dropout, 'Dropout rate'),
+    steps: numberFlag(full.prior.steps, 'Updates in all'),
+    rate: numberFlag(full.prior.learningRate, 'Peak learning rate'),
+    layers: numberFlag(full.prior.layers, 'Transformer blocks'),
+    dim: numberFlag(full.prior.dim, 'Width'),
+    heads: numberFlag(full.prior.heads, 'Attention heads'),
+    dropout: numberFlag(full.prior.dropout, 'Dropout rate'),
     ...intervalFlags,
     ...trainingFlags,
     ...meshFlags,
@@ -38,11 +47,11 @@ export const trainPrior = defineCommand({
       batch: whole('batch', args.batch, 1),
       seed: whole('seed', args.seed, 0),
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, precisions),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
       devices: whole('devices', args.devices, 1),
-      sharding: oneOf('sharding', args.sharding, ['replicated', 'sharded']),
+      sharding: oneOf('sharding', args.sharding, shardings),
     };
     const run = new RunFolder(args.out);
     await run.description();

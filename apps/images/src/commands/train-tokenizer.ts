@@ -4,10 +4,13 @@ import {
   decimal,
   intervalFlags,
   meshFlags,
+  numberFlag,
   oneOf,
   pictureFlags,
+  precisions,
   runFlags,
   seedFlags,
+  shardings,
   tokenizerFlags,
   trainingFlags,
   whole,
@@ -29,18 +32,8 @@ export const trainTokenizer = defineCommand({
   args: {
     ...pictureFlags,
     ...tokenizerFlags,
-    steps: {
-      type: 'string',
-      default: String(full.tokenizer.steps),
-      valueHint: 'NUMBER',
-      description: 'Updates in all',
-    },
-    rate: {
-      type: 'string',
-      default: String(full.tokenizer.learningRate),
-      valueHint: 'NUMBER',
-      description: 'Peak learning rate',
-    },
+    steps: numberFlag(full.tokenizer.steps, 'Updates in all'),
+    rate: numberFlag(full.tokenizer.learningRate, 'Peak learning rate'),
     ...intervalFlags,
     ...trainingFlags,
     ...meshFlags,
@@ -60,11 +53,11 @@ export const trainTokenizer = defineCommand({
       learningRate: decimal('rate', args.rate, 0),
       seed,
       resume: args.resume,
-      precision: oneOf('precision', args.precision, ['auto', 'float32', 'tf32', 'bfloat16']),
+      precision: oneOf('precision', args.precision, precisions),
       checkpointEvery: whole('checkpoint', args.checkpoint, 1),
       logEvery: whole('log', args.log, 1),
       devices: whole('devices', args.devices, 1),
-      sharding: oneOf('sharding', args.sharding, ['replicated', 'sharded']),
+      sharding: oneOf('sharding', args.sharding, shardings),
     };
     const run = new RunFolder(args.out);
     if (settings.resume) await run.checkSame(description);
