@@ -35,8 +35,9 @@ export class KeyValueServer {
    * Starts one.
    *
    * @param token 32 characters of ASCII that each request must begin with
-   * @param port 0 takes a free one
-   * @param patience milliseconds without a byte after which an unfinished request is dropped
+   * @param host the address to listen at, this machine's own by default
+   * @param port 0, the default, takes a free one
+   * @param patience milliseconds without a byte after which an unfinished request is dropped, 30,000 by default
    * @throws RangeError for another token; Error if the address cannot be listened at.
    */
   static async start(

@@ -90,8 +90,8 @@ const isEntry = (entry: unknown): boolean => entry === null || [entry].flat().ev
  * Checks that a shape can be split as asked.
  *
  * @param operation what to name in errors, for example `shard`.
- * @throws TypeError if `spec` is none, RangeError naming shape and spec: an axis that the mesh lacks or that is used twice, more entries than
- * dimensions, or a size that the devices do not divide.
+ * @throws TypeError if `spec` is none; RangeError naming shape and spec: an axis that the mesh lacks or that is used
+ * twice, more entries than dimensions, or a size that the devices do not divide.
  */
 export function checkSpec(operation: string, shape: readonly number[], spec: ShardSpec, { axes }: Mesh): void {
   const entries: readonly unknown[] | undefined = Array.isArray(spec) ? spec : undefined;
