@@ -16,8 +16,7 @@ import { xlaAvailable } from './testing/xla-available.ts';
 
 const programs = Number(process.env['TESSERAE_FUZZ'] ?? 300);
 // Read when the plugin is opened.
-process.env['XLA_FLAGS'] ??=
-  '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false';
+process.env['XLA_FLAGS'] ??= '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true';
 const firstSeed = Number(process.env['TESSERAE_FUZZ_SEED'] ?? 0);
 const batch = 25;
 const provider = xlaProvider({ programCache: false });
