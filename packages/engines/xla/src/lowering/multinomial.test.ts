@@ -27,6 +27,15 @@ describe.skipIf(!(await xlaAvailable()))('multinomial', () => {
     expect((tf.backend() as XlaBackend).hostFallbacks.get('Multinomial')).toBeUndefined();
   });
 
+  test('leaves no data behind but its result', async () => {
+    await useEngine('xla:cpu', [xla]);
+    using _ = scope();
+    const rows = tf.tensor2d(logits);
+    const before = tf.backend().numDataIds();
+    tf.multinomial(rows, 2000);
+    expect(tf.backend().numDataIds()).toBe(before + 1);
+  });
+
   test('draws anew without a seed, leaves nothing, and refuses to be compiled', async () => {
     await useEngine('xla:cpu', [xla]);
     const before = tf.memory().numTensors;

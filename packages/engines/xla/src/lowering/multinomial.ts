@@ -8,7 +8,7 @@
 import { isTracing, tf } from '@tesserae/tensor';
 import { apply, reduceKeeping } from '../graph/broadcast.ts';
 import { broadcastInDim, compare, constant, convert, reduce, reduceWindow, slice, unary } from '../graph/hlo.ts';
-import type { Node } from '../graph/node.ts';
+import { Node } from '../graph/node.ts';
 import type { KernelCall, Lowerings } from './kernel.ts';
 
 function softmax(logits: Node): Node {
@@ -17,6 +17,15 @@ function softmax(logits: Node): Node {
     apply('subtract', logits, reduceKeeping('maximum', logits, -Infinity, [1])),
   );
   return apply('divide', exponentials, reduceKeeping('add', exponentials, 0, [1]));
+}
+
+/** f32 [count] in [0, 1) as a leaf of the program. Not of the tensor, which must not outlive the kernel, and its buffer goes with it. */
+function uniform(count: number, seed: number): Node {
+  const numbers = tf.randomUniform([count], 0, 1, 'float32', seed);
+  const leaf = new Node('f32', [count]);
+  leaf.host = numbers.dataSync<'float32'>();
+  numbers.dispose();
+  return leaf;
 }
 
 /** logits [B, K] -> i32 [B, samples]. */
@@ -42,7 +51,7 @@ function multinomial(call: KernelCall): Node {
       [but - 1, 0],
     ],
   }); // [B, K - 1]
-  const draws = call.backend.nodeOf(tf.randomUniform([numSamples], 0, 1, 'float32', seed)); // [S]
+  const draws = uniform(numSamples, seed); // [S]
   const all = [batch, numSamples, but];
   const passed = compare('LE', broadcastInDim(sums, all, [0, 2]), broadcastInDim(draws, all, [1]));
   return reduce('add', convert(passed, 'i32'), 0, [2]);
