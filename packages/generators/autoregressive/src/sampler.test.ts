@@ -4,6 +4,7 @@ import type { ImageGPTConfig } from './config.ts';
 import { buildSmall as build, conditionFor, small } from './fixtures/small-model.ts';
 import { ImageGPT } from './image-gpt.ts';
 import type { DecodeCache } from './decode-cache.ts';
+import type { SampleOptions } from './sampler.ts';
 
 beforeAll(async () => {
   await useEngine('cpu');
@@ -100,6 +101,28 @@ describe('sampling', () => {
     expect(await draw(1, 3)).toEqual(await draw(1, 3));
     expect(await draw(1, 3)).not.toEqual(await draw(2, 3));
     expect((await draw(1, 3)).slice(0, 24)).toEqual(await draw(1, 2));
+  });
+
+  // Drawn when a step still selected between the whole cache and the new row.
+  test.each<[SampleOptions, number[]]>([
+    [
+      { temperature: 0 },
+      [8, 6, 6, 7, 10, 9, 3, 6, 6, 6, 3, 6, 1, 1, 8, 8, 4, 3, 6, 4, 10, 9, 3, 6, 9, 0, 2, 10, 2, 10, 9, 0, 2, 10, 9, 2],
+    ],
+    [
+      { cfgScale: 1.5, topK: 8, topP: 0.95, temperature: 0.9 },
+      [
+        10, 4, 1, 10, 10, 0, 10, 0, 2, 3, 7, 10, 8, 5, 6, 8, 8, 7, 4, 9, 5, 3, 4, 3, 9, 8, 0, 10, 7, 10, 10, 9, 5, 3, 6,
+        10,
+      ],
+    ],
+    [
+      { prefixTokens: [[1, 2, 3]], cfgScale: 2, cfgInterval: 3 },
+      [1, 2, 3, 4, 8, 4, 8, 4, 2, 3, 7, 10, 1, 2, 3, 8, 8, 7, 4, 9, 5, 2, 4, 3, 1, 2, 3, 10, 6, 10, 10, 9, 8, 5, 8, 10],
+    ],
+  ])('a seed gives the tokens that it always gave: %o', async (options, tokens) => {
+    const drawn = await build(classes).sample({ condition: [3, 1, 0], seed: 11, ...options });
+    expect([...drawn.dataSync()]).toEqual(tokens);
   });
 
   test('tokens are in the vocabulary, int32 [count, N]', async () => {

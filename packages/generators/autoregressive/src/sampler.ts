@@ -1,14 +1,15 @@
 /**
  * Draws images' tokens one position after the other with cached keys and values.
  *
- * Two compiled programs do the work: the prefill (condition and forced tokens in one pass) and the step (one token in,
- * one token out; guidance, filtering and the draw inside). The step takes its position as a tensor, so it is compiled
- * once and called N−1 times, and no value comes back to the host in between.
+ * Two compiled programs do the work: the prefill (condition and forced tokens in one pass) and the steps (one token in,
+ * one token out; guidance, filtering and the draw inside). A step takes its position as a tensor and writes its row into
+ * the donated cache. On engines that compile, all steps are one loop in one call; where somebody waits for single tokens,
+ * one step is compiled and called N−1 times. No value comes back to the host in between.
  *
  * Token i of every image is drawn with the key `foldIn(key(seed), i)`: forcing the first tokens of an earlier run and
  * sampling with its seed continues as that run did.
  */
-import { compile, type Compiled, type Key, random, tf } from '@tesserae/tensor';
+import { compile, type Compiled, isCompiling, type Key, ops, random, tf } from '@tesserae/tensor';
 import { checkTokenRange } from '@tesserae/tokenizer';
 import { cfgCombine } from './cfg-combine.ts';
 import type { ImageGPT } from './image-gpt.ts';
@@ -33,7 +34,10 @@ export interface SampleOptions extends DecodeOptions {
   readonly seed?: number | Key;
   /** Tokens to start every image with: one row for all, or a row per image. int32 `[count, n]`, n < N. */
   readonly prefixTokens?: tf.Tensor2D | readonly (readonly number[])[];
-  /** Called with each position and its tokens, int32 `[count]`, which live until the call ends; awaited. */
+  /**
+   * Called with each position and its tokens, int32 `[count]`, which live until the call ends; awaited. Without it, all
+   * tokens are one computation on engines that compile.
+   */
   readonly onToken?: (position: number, tokens: tf.Tensor1D) => void | Promise<void>;
 }
 
@@ -84,11 +88,37 @@ function draw(logits: tf.Tensor2D, position: tf.Scalar, key: tf.Tensor1D, option
   return nextToken(combined, drawing, random.foldIn(key, position));
 }
 
+/**
+ * All steps that are left as one loop.
+ *
+ * @param state - As for `decodeStep`.
+ * @param positions - int32 `[n]`: numbers of the tokens to draw.
+ * @returns int32 `[n, count]`.
+ */
+function decodeRest(
+  model: ImageGPT,
+  state: DecodeState,
+  positions: tf.Tensor1D,
+  key: tf.Tensor1D,
+  options: DecodeOptions,
+): tf.Tensor2D {
+  const { outputs } = ops.scan(
+    (carry: DecodeState, position: tf.Tensor) => {
+      const next = decodeStep(model, carry, position as tf.Scalar, key, options);
+      return { carry: next, output: next.tokens };
+    },
+    state,
+    positions,
+  );
+  return outputs as tf.Tensor as tf.Tensor2D;
+}
+
 /** Compiled sampling for one model; `ImageGPT.sample` makes one and keeps it. */
 export class Sampler {
   readonly #model: ImageGPT;
   readonly #prefill: Compiled<[PrefillInput, DecodeOptions & { batch: number }], DecodeState>;
   readonly #step: Compiled<[DecodeState, tf.Scalar, tf.Tensor1D, DecodeOptions], DecodeState>;
+  readonly #rest: Compiled<[DecodeState, tf.Tensor1D, tf.Tensor1D, DecodeOptions], tf.Tensor2D>;
 
   constructor(model: ImageGPT) {
     this.#model = model;
@@ -106,6 +136,11 @@ export class Sampler {
       (state: DecodeState, position: tf.Scalar, key: tf.Tensor1D, options: DecodeOptions) =>
         decodeStep(model, state, position, key, options),
       { name: 'ImageGPT decode step', donate: [0] },
+    );
+    this.#rest = compile(
+      (state: DecodeState, positions: tf.Tensor1D, key: tf.Tensor1D, options: DecodeOptions) =>
+        decodeRest(model, state, positions, key, options),
+      { name: 'ImageGPT decode', donate: [0] },
     );
   }
 
@@ -129,6 +164,14 @@ export class Sampler {
         state = next;
         columns.push(tf.reshape(state.tokens, [inputs.count, 1]));
         if (onToken) await onToken(index, state.tokens);
+        else if (isCompiling(tf.backend()) && index + 1 < this.#model.length) {
+          // Nobody waits for single tokens: one call for all of them.
+          const positions = tf.range(index + 1, this.#model.length, 1, 'int32');
+          const rest = this.#rest(state, positions, key, decoding); // [n, count]
+          columns.push(tf.transpose(rest));
+          tf.dispose([positions, rest]);
+          break;
+        }
       }
       return tf.concat(columns, 1);
     } finally {
@@ -141,6 +184,7 @@ export class Sampler {
   dispose(): void {
     this.#prefill.dispose();
     this.#step.dispose();
+    this.#rest.dispose();
   }
 }
 
