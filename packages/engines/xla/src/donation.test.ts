@@ -1,5 +1,5 @@
 /** Donated arguments: which outputs take their memory, and when they must not be used up. */
-import { compile, DonatedTensorError, ops, scope, tf, useEngine, valueAndGrad } from '@tesserae/tensor';
+import { checkNumerics, compile, DonatedTensorError, ops, scope, tf, useEngine, valueAndGrad } from '@tesserae/tensor';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { XlaBackend } from './backend.ts';
 import { xla } from './provider.ts';
@@ -110,6 +110,15 @@ describe.skipIf(!(await xlaAvailable()))('donated arguments', () => {
       assign();
       expect([later, next, weighed].map((y) => values(y)[0])).toEqual([10 * (i + 1), i + 2, 10 * (i + 7)]);
     }
+  });
+
+  test('are left as they were by a failed check', () => {
+    using _ = scope();
+    using step = compile((x: tf.Tensor) => tf.log(x), { donate: [0] });
+    const x = tf.neg(tf.ones([size]));
+    x.dataSync();
+    expect(() => checkNumerics(() => step(x))).toThrow("kernel 'Log'");
+    expect(values(x)[size - 1]).toBe(-1);
   });
 
   test('inside of another compiled function, and under a gradient', () => {

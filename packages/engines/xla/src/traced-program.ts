@@ -22,6 +22,7 @@ import { noteOf, noted } from './program-note.ts';
 import type { ProgramNote } from './program-note.ts';
 import { moveBuffer, readBuffer } from './sharding/move-buffer.ts';
 import type { Placement } from './sharding/placement.ts';
+import { takenOver } from './taken-over.ts';
 import { Trace } from './trace.ts';
 
 /** Where an argument of the executable comes from at each call. */
@@ -226,23 +227,15 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
         const variable = assigned[i];
         return (variable === undefined ? node.placement : kept.get(variable)) ?? mesh.placement(node.shape.length);
       });
-    const taken = new Set(donations.values());
-    inputs.forEach((node, i) => {
-      if (donated[i] !== true) return;
-      const [first, placement] = [assigned.length, mesh && this.#backend.placementOf(node)];
-      const target = outputs.findIndex(
-        ({ type, shape }, k) =>
-          k >= first &&
-          k < first + outcome.types.length &&
-          !taken.has(k) &&
-          type === node.type &&
-          sameShape(shape, node.shape) &&
-          outputPlacements?.[k] === placement,
-      );
-      if (target < 0) return;
-      taken.add(target);
-      donations.set(node, target);
-    });
+    // A failed check must leave the arguments as they were.
+    if ((trace.numerics?.origins.length ?? 0) === 0) {
+      const firstResult = assigned.length;
+      const results = outputs.map((node, i) => ({ node, placement: outputPlacements?.[i] })).slice(firstResult);
+      const given = inputs
+        .filter((_, i) => donated[i])
+        .map((node) => ({ node, placement: mesh && this.#backend.placementOf(node) }));
+      for (const [node, index] of takenOver(given, results)) donations.set(node, firstResult + index);
+    }
     const module = writeModule(outputs, {
       name: this.#name,
       leading: inputs,
