@@ -1,6 +1,15 @@
 /** Files of compiled programs: whatever happens to them, they are whole or absent. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -120,4 +129,34 @@ test('the key depends on every part, and on where one ends', () => {
 
 test('refuses a limit that is none', () => {
   expect(() => new ExecutableStore({ folder, maxBytes: 0 })).toThrow(/maxBytes must be above 0, but got 0/);
+});
+
+test('folders, links and loops under names of ours are no programs, and make way', () => {
+  const store = new ExecutableStore({ folder });
+  const [elsewhere, precious] = [join(folder, 'elsewhere'), join(folder, 'precious')];
+  mkdirSync(pathOf('folder'));
+  symlinkSync(pathOf('loop'), pathOf('loop'));
+  symlinkSync(elsewhere, pathOf('dangling'));
+  writeFileSync(precious, 'not ours');
+  symlinkSync(precious, pathOf('link'));
+  expect(store.list()).toEqual([]);
+  for (const name of ['folder', 'loop', 'dangling', 'link']) {
+    expect(store.read(keyOf(name))).toBeUndefined();
+    store.write(keyOf(name), program(name));
+    expect(store.read(keyOf(name))).toEqual(program(name));
+  }
+  expect(readFileSync(precious, 'utf8')).toBe('not ours');
+  expect(store.clear()).toBe(4);
+  expect(readdirSync(folder)).toEqual(['precious']);
+});
+
+test('one program that cannot be written does not keep others from it', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const store = new ExecutableStore({ folder });
+  mkdirSync(join(pathOf('a'), 'inside'), { recursive: true });
+  store.write(keyOf('a'), program('a'));
+  store.write(keyOf('b'), program('b'));
+  expect(store.read(keyOf('b'))).toEqual(program('b'));
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
 });

@@ -10,7 +10,16 @@
  * least recently used go first; a use sets the file's time of modification.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { tesseraeHome } from '@tesserae/downloads';
 
@@ -61,6 +70,11 @@ export class ExecutableStore {
     const path = this.#path(key);
     let file: Buffer;
     try {
+      // A pipe would never end, a link leads to what is not ours.
+      if (!lstatSync(path).isFile()) {
+        discard(path);
+        return undefined;
+      }
       file = readFileSync(path);
     } catch {
       return undefined; // absent, or not for us: compiling is always possible
@@ -89,7 +103,7 @@ export class ExecutableStore {
       mkdirSync(this.folder, { recursive: true, mode: 0o700 });
       this.#bytes ??= this.#total();
       writeFileSync(temporary, file, { mode: 0o600, flag: 'wx' });
-      renameSync(temporary, this.#path(key));
+      this.#rename(temporary, this.#path(key));
       this.#bytes += file.byteLength;
       if (this.#bytes > this.maxBytes) this.#evict();
     } catch (error) {
@@ -122,6 +136,17 @@ export class ExecutableStore {
     return entries.filter(({ path }) => path.endsWith(suffix)).length;
   }
 
+  #rename(temporary: string, path: string): void {
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      // Only a folder is in a file's way, and a folder of that name is no program.
+      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+      discard(path);
+      renameSync(temporary, path);
+    }
+  }
+
   #path(key: string): string {
     return join(this.folder, `${key}${suffix}`);
   }
@@ -142,7 +167,7 @@ export class ExecutableStore {
     for (const name of names) {
       if (!/^(?:[0-9a-f]{64}\.xla|\.[0-9a-f]{64}\.\d+\.[0-9a-f]+)$/.test(name)) continue;
       const path = join(this.folder, name);
-      const entry = statSync(path, { throwIfNoEntry: false });
+      const entry = lstatSync(path, { throwIfNoEntry: false });
       if (entry?.isFile()) entries.push({ path, bytes: entry.size, lastUsed: entry.mtime });
     }
     return entries;
