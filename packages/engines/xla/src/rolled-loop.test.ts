@@ -109,7 +109,7 @@ describe.skipIf(!(await xlaAvailable()))('scan on xla', () => {
       output: v,
     });
     expect(() => ops.scan(grow, tf.zeros([1]), tf.ones([3, 1]))).toThrow(
-      "scan: 'step' must return a carry like 'init', float32 [1] for tensor 0, but got float32 [2].",
+      "scan: 'step' must return a carry like 'init': at the top float32 [1], but got float32 [2].",
     );
   });
 });

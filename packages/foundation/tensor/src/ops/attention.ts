@@ -110,7 +110,7 @@ function flash(causal: boolean, scale: number): FusedOp {
  * A query that may look at no key gives the mean of the values; what gradient it passes depends on the engine.
  *
  * @returns float32 [B, H, Tq, Dv].
- * @throws RangeError if the shapes do not fit, TypeError for a wrong dtype or rank.
+ * @throws RangeError if the shapes do not fit or `scale` is not finite, TypeError for a wrong dtype or rank.
  */
 export function attention(options: AttentionOptions): tf.Tensor4D {
   const { query, key, value, causal = false, mask } = options;
@@ -135,7 +135,12 @@ export function attention(options: AttentionOptions): tf.Tensor4D {
     );
   }
   if (mask !== undefined) checkMask(mask, [batch, heads, queries, keys]);
-  const { scale = 1 / Math.sqrt(dim) } = options;
+  const { scale = dim === 0 ? 1 : 1 / Math.sqrt(dim) } = options;
+  if (!Number.isFinite(scale)) {
+    throw new RangeError(
+      `attention: 'scale' must be a finite number, but got ${String(scale)}. Leave it out for 1 / sqrt(D).`,
+    );
+  }
   return tf.tidy(() => {
     const allowed = mask?.dtype === 'bool' ? [forbid(mask)] : [];
     const added = mask?.dtype === 'float32' ? [mask] : [];
@@ -147,10 +152,12 @@ export function attention(options: AttentionOptions): tf.Tensor4D {
   });
 }
 
-function checkMask(mask: tf.Tensor, scores: readonly number[]): void {
-  const padded = [...new Array<number>(Math.max(0, 4 - mask.rank)).fill(1), ...mask.shape];
-  const broadcasts = padded.length === 4 && padded.every((size, i) => size === 1 || size === scores[i]);
-  if (broadcasts && (mask.dtype === 'bool' || mask.dtype === 'float32')) return;
+function checkMask(mask: unknown, scores: readonly number[]): void {
+  if (mask instanceof tf.Tensor) checkTensor('attention', 'mask', mask, { dtype: mask.dtype });
+  const { rank, shape, dtype } = mask instanceof tf.Tensor ? (mask as tf.Tensor) : { rank: 5, shape: [], dtype: '' };
+  const padded = [...new Array<number>(Math.max(0, 4 - rank)).fill(1), ...shape];
+  const broadcasts = rank <= 4 && padded.every((size, i) => size === 1 || size === scores[i]);
+  if (broadcasts && (dtype === 'bool' || dtype === 'float32')) return;
   throw new RangeError(
     `attention: 'mask' must be bool or float32 and broadcast to the scores [B, H, Tq, Tk] = [${scores.join(', ')}], but got ${describe(mask)}.`,
   );

@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** `float32 [2, 3]`. */
 export function describe(x: unknown): string {
-  return x instanceof tf.Tensor ? `${x.dtype} [${(x as tf.Tensor).shape.join(', ')}]` : typeof x;
+  return x instanceof tf.Tensor ? `${x.dtype} [${(x as tf.Tensor).shape.join(', ')}]` : x === null ? 'null' : typeof x;
 }
 
-/** @throws TypeError unless `x` is a tensor of this dtype, and, if given, one of these ranks. */
+/** @throws TypeError unless `x` is a tensor of this dtype that is not disposed, and, if given, one of these ranks. */
 export function checkTensor(
   operation: string,
   argument: string,
@@ -14,7 +14,12 @@ export function checkTensor(
   expected: { dtype?: tf.DataType; ranks?: readonly number[]; shape?: string },
 ): asserts x is tf.Tensor {
   const { dtype = 'float32', ranks, shape = ranks === undefined ? '' : ` of rank ${ranks.join(' or ')}` } = expected;
-  if (x instanceof tf.Tensor && x.dtype === dtype && (ranks === undefined || ranks.includes(x.rank))) return;
+  if (x instanceof tf.Tensor && x.dtype === dtype && (ranks === undefined || ranks.includes(x.rank))) {
+    if (!x.isDisposed) return;
+    throw new TypeError(
+      `${operation}: '${argument}' ${describe(x)} is disposed already. Use it before it is, or keep it with tf.keep or scope().keep.`,
+    );
+  }
   throw new TypeError(`${operation}: '${argument}' must be ${dtype}${shape}, but got ${describe(x)}.`);
 }
 
@@ -28,6 +33,7 @@ export function checkSameShape(operation: string, nameA: string, a: tf.Tensor, n
 
 /** An axis counted from the front. @throws RangeError if it is outside of the tensor. */
 export function normalAxis(operation: string, axis: number, rank: number): number {
+  if (rank === 0) throw new RangeError(`${operation}: the tensor must have at least one axis, but got a scalar.`);
   const positive = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank) {
     throw new RangeError(`${operation}: 'axis' must be an integer in [${-rank}, ${rank - 1}], but got ${axis}.`);

@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkTensor, describe } from './check.ts';
 import { hasKernel, runFused, runKernel } from './fused-kernel.ts';
 import type { FusedOp } from './fused-kernel.ts';
-import { composedCrossEntropy } from './softmax-cross-entropy.ts';
+import { checkClasses, composedCrossEntropy } from './softmax-cross-entropy.ts';
 
 /** Arguments of {@link linearCrossEntropy}. */
 export interface LinearCrossEntropyOptions {
@@ -68,9 +68,15 @@ export function linearCrossEntropy(options: LinearCrossEntropyOptions): tf.Tenso
         `${describe(features)}, weight ${describe(weight)}, ${bias === undefined ? '' : `bias ${describe(bias)}, `}labels ${describe(labels)}.`,
     );
   }
+  checkClasses('linearCrossEntropy', 'weight', weight, vocabulary);
   return tf.tidy(() => {
     const rows = tf.reshape(features, [labels.size, dim]);
     const flat = tf.reshape(labels, [labels.size]);
+    // No row: no loss, and gradients of zero.
+    if (labels.size === 0) {
+      const logits = tf.matMul(rows as tf.Tensor2D, weight as tf.Tensor2D);
+      return tf.reshape(tf.sum(bias === undefined ? logits : tf.add(logits, bias), -1), labels.shape);
+    }
     const inputs = bias === undefined ? [rows, weight] : [rows, weight, bias];
     const losses = hasKernel('LinearCrossEntropy') ? runFused(fused, inputs, [flat]) : composed(inputs, flat);
     return tf.reshape(losses, labels.shape);

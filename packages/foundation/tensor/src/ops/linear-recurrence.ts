@@ -83,6 +83,8 @@ export function linearRecurrence(decay: tf.Tensor, input: tf.Tensor, options: Li
   const along = normalAxis('linearRecurrence', axis, input.rank);
   const size = tf.util.sizeFromShape;
   const { shape } = input;
+  // Nothing to go through; the product has gradients of that shape.
+  if (input.size === 0) return tf.mul(decay, input);
   const flat = [size(shape.slice(0, along)), shape[along] as number, size(shape.slice(along + 1))];
   return tf.tidy(() => tf.reshape(recur(tf.reshape(decay, flat), tf.reshape(input, flat), reverse), shape));
 }

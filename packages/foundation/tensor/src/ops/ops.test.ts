@@ -137,6 +137,46 @@ describe('shapes and errors', () => {
     expect(() => ops.scan(step, tf.scalar(0) as tf.Tensor, tf.zeros([0]) as tf.Tensor)).toThrow('at least 1');
   });
 
+  run('careless arguments', () => {
+    const [query, key, value] = [tf.zeros([1, 1, 2, 3]), tf.zeros([1, 1, 2, 3]), tf.zeros([1, 1, 2, 3])];
+    expect(() => ops.attention({ query, key, value, scale: NaN })).toThrow(
+      "'scale' must be a finite number, but got NaN",
+    );
+    expect(() => ops.attention({ query, key, value, mask: null as never })).toThrow(/'mask' must be .* but got null/);
+    expect(() => ops.attention({ query, key, value, mask: 'x' as never })).toThrow(/'mask' must be .* but got string/);
+    key.dispose();
+    expect(() => ops.attention({ query, key, value })).toThrow(/'key' float32 \[1, 1, 2, 3\] is disposed already/);
+    expect(() => ops.linearRecurrence(tf.scalar(1), tf.scalar(1))).toThrow('at least one axis');
+    const none = tf.zeros([2], 'int32');
+    expect(() => ops.softmaxCrossEntropy(tf.zeros([2, 0]), none)).toThrow('at least one class');
+    expect(() =>
+      ops.linearCrossEntropy({ features: tf.zeros([2, 3]), weight: tf.zeros([3, 0]), labels: none }),
+    ).toThrow('at least one class');
+  });
+
+  run('a step of a scan that does not return what it should', () => {
+    const [init, xs] = [tf.zeros([2]) as tf.Tensor, tf.zeros([3, 2]) as tf.Tensor];
+    const scanOf = (step: unknown, first: unknown = init) => ops.scan(step as never, first, xs);
+    expect(() => scanOf(undefined)).toThrow("scan: 'step' must be a function, but got undefined");
+    expect(() => scanOf(() => undefined)).toThrow("'step' must return { carry, output }, but got undefined");
+    expect(() => scanOf(() => ({ carry: init }))).toThrow("'step' must return { carry, output }");
+    expect(() => scanOf(() => Promise.resolve(0))).toThrow('but got a promise');
+    const other = (carry: unknown, first?: unknown) => () => scanOf(() => ({ carry, output: xs }), first);
+    expect(other(tf.zeros([4]))).toThrow("carry like 'init': at the top float32 [2], but got float32 [4]");
+    expect(other(tf.cast(init, 'int32'))).toThrow('float32 [2], but got int32 [2]');
+    expect(other({ b: init }, { a: init })).toThrow("at 'a' float32 [2], but got undefined");
+    expect(other({ n: 1 }, { n: 0 })).toThrow(
+      "at 'n' the number 0, but got the number 1. Carry what changes as tensors.",
+    );
+    expect(() =>
+      scanOf((carry: tf.Tensor) => {
+        const next = tf.add(carry, 1);
+        next.dispose();
+        return { carry: next, output: carry };
+      }),
+    ).toThrow("'step' returned a tensor that is disposed already");
+  });
+
   run('convolutions', () => {
     const x = tf.zeros([2, 3, 4, 3]);
     const filter = tf.zeros([4, 3, 2, 3]);

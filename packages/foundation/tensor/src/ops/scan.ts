@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { isLooping } from '../backend-contract.ts';
 import { checksNumerics } from '../check-numerics.ts';
 import { flatten, leaves as treeLeaves } from '../tree.ts';
+import { checkedStep } from './scan-step.ts';
 import { rolledScan } from './rolled-scan.ts';
 
 /** Result of {@link scan}. */
@@ -31,7 +32,8 @@ export type ScanStep<Carry, X, Output> = (carry: Carry, x: X) => { carry: Carry;
  * @param step one step: from the state and the slice of `xs` at t to the new state and an output tree.
  * @param init the first state, a tree of tensors.
  * @param xs a tree of tensors [T, ...], T at least 1.
- * @throws RangeError if the sizes of `xs` differ, TypeError if the carry changes its structure, shape or dtype.
+ * @throws RangeError if the sizes of `xs` differ, TypeError if `step` returns something else or the carry
+ * changes its structure, shape, dtype or what is no tensor in it.
  */
 export function scan<Carry, X, Output>(
   step: ScanStep<Carry, X, Output>,
@@ -46,11 +48,12 @@ export function scan<Carry, X, Output>(
       `scan: the tensors of 'xs' must share a leading size T of at least 1, but got ${shapes || 'no tensor'}.`,
     );
   }
+  const checked = checkedStep(step, init);
   const backend = tf.backend();
   return (
     // Checked ops must be ones that run one after the other.
-    (isLooping(backend) && !checksNumerics() ? rolledScan(backend, step, init, xs, unrolledScan) : undefined) ??
-    unrolledScan(step, init, xs)
+    (isLooping(backend) && !checksNumerics() ? rolledScan(backend, checked, init, xs, unrolledScan) : undefined) ??
+    unrolledScan(checked, init, xs)
   );
 }
 

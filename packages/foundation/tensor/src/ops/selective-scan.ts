@@ -83,6 +83,8 @@ export function selectiveScan(options: SelectiveScanOptions): tf.Tensor3D {
       `selectiveScan: expected 'x' and 'delta' [B, T, D], 'a' [D, N], 'b' and 'c' [B, T, N] and 'skip' [D] with T at least 1, but got ${got.join(', ')}.`,
     );
   }
+  // A state of no size gives the direct path alone.
+  if (x.size * states === 0) return tf.tidy(() => tf.mul(x, skip ?? 0)) as tf.Tensor3D;
   const inputs = skip === undefined ? [x, delta, a, b, c] : [x, delta, a, b, c, skip];
   return tf.tidy(() => (hasKernel('SelectiveScan') ? runFused(fused, inputs) : composed(inputs))) as tf.Tensor3D;
 }

@@ -33,6 +33,12 @@ export function composedCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.T
   return op(logits);
 }
 
+/** @throws RangeError if there are no classes to choose from. */
+export function checkClasses(operation: string, argument: string, x: tf.Tensor, classes: number): void {
+  if (classes > 0) return;
+  throw new RangeError(`${operation}: '${argument}' must have at least one class, but got ${describe(x)}.`);
+}
+
 const fused: FusedOp = {
   forward: ([logits], [labels]) => {
     const [loss, logSumExp] = runKernel('SoftmaxCrossEntropy', { logits, labels });
@@ -60,7 +66,10 @@ export function softmaxCrossEntropy(logits: tf.Tensor, labels: tf.Tensor): tf.Te
     );
   }
   const vocabulary = logits.shape[logits.rank - 1] as number;
+  checkClasses('softmaxCrossEntropy', 'logits', logits, vocabulary);
   return tf.tidy(() => {
+    // No row: no loss, and gradients of no size.
+    if (labels.size === 0) return tf.sum(logits, -1);
     const matrix = tf.reshape(logits, [labels.size, vocabulary]);
     const flat = tf.reshape(labels, [labels.size]);
     const losses = hasKernel('SoftmaxCrossEntropy')

@@ -16,6 +16,12 @@ export interface OpCase {
   run(): void;
 }
 
+function expectShape(x: tf.Tensor, shape: readonly number[]): void {
+  if (!tf.util.arraysEqual(x.shape, [...shape]))
+    throw new Error(`expected [${shape.join(', ')}], got [${x.shape.join(', ')}].`);
+  x.dataSync();
+}
+
 const normal = (seed: number, ...shape: number[]): tf.Tensor => random.normal(random.key(seed), shape);
 
 const inner = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.sum(tf.mul(a, b));
@@ -207,6 +213,47 @@ const cases: Record<string, () => void> = {
         }),
       [query, key, value, normal(13, 1, 4, 3, 6)],
     );
+  },
+
+  scanKeys() {
+    // The carry keeps its names, in whichever order a step writes them.
+    const { carry } = ops.scan(
+      ({ a, b }: { a: tf.Tensor; b: tf.Tensor }, x: tf.Tensor) => ({
+        carry: { b: tf.add(b, x), a: tf.sub(a, x) },
+        output: a,
+      }),
+      { a: tf.scalar(0), b: tf.scalar(10) },
+      tf.tensor1d([1, 2, 3]) as tf.Tensor,
+    );
+    expectClose(carry.a, -6);
+    expectClose(carry.b, 16);
+  },
+
+  nothing() {
+    const labels = tf.zeros([0], 'int32');
+    const [features, weight] = [tf.zeros([0, 3]), tf.ones([3, 4])];
+    const loss = (f: tf.Tensor, w: tf.Tensor): tf.Tensor => ops.linearCrossEntropy({ features: f, weight: w, labels });
+    const [dFeatures, dWeight] = tf.grads((f: tf.Tensor, w: tf.Tensor) => tf.sum(loss(f, w)))([features, weight]);
+    expectShape(loss(features, weight), [0]);
+    expectShape(dFeatures as tf.Tensor, [0, 3]);
+    expectClose(dWeight as tf.Tensor, tf.zeros([3, 4]));
+    expectShape(ops.softmaxCrossEntropy(tf.zeros([0, 3]), labels), [0]);
+    for (const shape of [
+      [0, 2],
+      [3, 0],
+    ]) {
+      const sum = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.sum(ops.linearRecurrence(a, b));
+      for (const g of tf.grads(sum)([tf.zeros(shape), tf.zeros(shape)])) expectShape(g, shape);
+    }
+    for (const [batch, channels, states] of [
+      [0, 2, 3],
+      [1, 0, 3],
+      [1, 2, 0],
+    ] as const) {
+      const [x, map] = [tf.ones([batch, 4, channels]), tf.ones([batch, 4, states])];
+      const y = ops.selectiveScan({ x, delta: x, a: tf.ones([channels, states]), b: map, c: map });
+      expectClose(y, tf.zeros([batch, 4, channels]));
+    }
   },
 
   nearestCode() {
