@@ -31,6 +31,7 @@ import { explained } from './origin.ts';
 import { ProgramCache } from './program-cache.ts';
 import { noteOf, noted } from './program-note.ts';
 import { recordLoop } from './rolled-loop.ts';
+import type { InFlight, Steps } from './pjrt/steps.ts';
 import type { Trace } from './trace.ts';
 import { moveBuffer, readBuffer, readBufferLater } from './sharding/move-buffer.ts';
 import { DeviceMesh, axesText } from './sharding/placement.ts';
@@ -43,6 +44,8 @@ const recordLimit = 4000;
 const graveyardLimit = 128 * 2 ** 20;
 /** Host values up to this many elements are copied when written; larger ones go to the device at once. */
 const smallHostArray = 1024;
+/** Programs that took less when they last ran are run at once: to ask another thread takes a tenth of a millisecond. */
+const quickMilliseconds = 2;
 
 /** When recorded kernels are computed: at the next read (or when many wait), or one by one as they are called. */
 export type FlushPolicy = 'reads' | 'each';
@@ -71,6 +74,9 @@ export class XlaBackend
   #graveyard: DeviceBuffer[] = [];
   #graveyardBytes = 0;
   #recorded = 0;
+  /** The program that an asynchronous read is waiting for. What it uses is not freed, and only one is at a time. */
+  #inFlight: InFlight | undefined;
+  #disposed = false;
   readonly #recordLimit: number;
   /** Equal meshes are one object, so that placements can be compared. */
   readonly #meshes = new Map<string, DeviceMesh>();
@@ -144,14 +150,48 @@ export class XlaBackend
   }
 
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
-    const data = this.#readable(dataId, 'data()');
-    if (data.strings !== undefined) return data.strings;
-    const node = data.node as Node;
+    const data = this.#data.get(dataId);
+    const waiting = data.trace === undefined && this.trace === undefined ? data.node : undefined;
+    if (waiting !== undefined && isRecorded(waiting) && this.client.platform === 'cpu') {
+      // The value as it is now, whatever becomes of the tensor meanwhile.
+      waiting.owners++;
+      const claim = { ...data };
+      this.#pending.add(claim);
+      try {
+        await this.#computeLater(waiting);
+        if (this.#disposed) throw new Error('xla: the engine was disposed while tensor.data() was waiting.');
+        return await this.#download(waiting);
+      } finally {
+        this.#pending.delete(claim);
+        if (!this.#disposed) {
+          this.release(waiting);
+          if (this.#inFlight === undefined) this.#bury();
+        }
+      }
+    }
+    const { strings, node } = this.#readable(dataId, 'data()');
+    return strings ?? (await this.#download(node as Node));
+  }
+
+  async #download(node: Node): Promise<tf.BackendValues> {
+    if (node.failure !== undefined) throw node.failure;
     if (node.host !== undefined) return node.host.slice();
     try {
       return await readBufferLater(this.client, this.programs, node.buffer as DeviceBuffer);
     } catch (error) {
       throw noted(error, node.program);
+    }
+  }
+
+  /** Computes a recorded node, and what else is waiting, on another thread where that is possible. */
+  async #computeLater(node: Node): Promise<void> {
+    const possible = this.deviceMesh === undefined && (await this.client.canDoLater());
+    while (isRecorded(node) && !this.#disposed) {
+      if (!possible || this.deviceMesh !== undefined) this.flush();
+      else {
+        if (this.#inFlight === undefined) this.#flushLater();
+        await this.#landed();
+      }
     }
   }
 
@@ -191,7 +231,8 @@ export class XlaBackend
     if (data.node !== undefined) this.release(data.node);
     // What was recorded and never needed is dead once nothing waits: without this, #recorded stays above 0 and every
     // buffer freed from now on waits for a flush that no later step asks for.
-    if (this.trace === undefined && this.#recorded > 0 && this.#pending.size === 0) this.flush();
+    if (this.trace === undefined && this.#recorded > 0 && this.#pending.size === 0 && this.#inFlight === undefined)
+      this.flush();
     return true;
   }
 
@@ -287,6 +328,8 @@ export class XlaBackend
   }
 
   override dispose(): void {
+    this.join();
+    this.#disposed = true;
     this.programs.dispose();
     this.client.dispose();
   }
@@ -342,7 +385,7 @@ export class XlaBackend
   release(node: Node): void {
     if (--node.owners > 0 || node.buffer === undefined) return;
     // A recorded node may still read a buffer that is gone by then: those wait for the flush, keeping their node.
-    if (this.#recorded > 0 || this.trace !== undefined) {
+    if (this.#recorded > 0 || this.trace !== undefined || this.#inFlight !== undefined) {
       this.#graveyard.push(node.buffer);
       this.#graveyardBytes += node.buffer.bytes;
     } else {
@@ -359,18 +402,69 @@ export class XlaBackend
   /** Computes everything that live tensors wait for, as one program. */
   flush(): void {
     if (this.trace !== undefined) throw new Error('internal: xla flush during a trace.');
-    const nodes = new Set<Node>();
-    for (const { node } of this.#pending) if (node?.operation !== undefined) nodes.add(node);
-    if (nodes.size > 0) this.#compute([...nodes]);
-    this.#pending.clear();
-    this.#recorded = 0;
+    this.join();
+    this.client.complete(this.#flushSteps());
+    this.#bury();
+  }
+
+  /** The same on another thread. Until that is done, kernels only record. */
+  #flushLater(): void {
+    this.#inFlight = this.client.later(this.#flushSteps());
+    if (this.#inFlight === undefined) this.#bury();
+  }
+
+  /** When the program in flight is done. */
+  async #landed(): Promise<void> {
+    const flight = this.#inFlight;
+    try {
+      await flight?.done;
+    } finally {
+      if (flight !== undefined && this.#inFlight === flight) this.#land();
+    }
+  }
+
+  /** Waits for the program in flight, if there is one. */
+  join(): void {
+    if (this.#inFlight === undefined) return;
+    try {
+      this.#inFlight.join();
+    } finally {
+      this.#land();
+    }
+  }
+
+  /** The program in flight is done. */
+  #land(): void {
+    this.#inFlight = undefined;
+    this.#bury();
+  }
+
+  /** Frees what was disposed, unless something recorded may still need it. */
+  #bury(): void {
+    if (this.#pending.size === 0) this.#recorded = 0;
+    if (this.#recorded > 0) return;
     for (const buffer of this.#graveyard) this.client.destroy(buffer);
     this.#graveyard = [];
     this.#graveyardBytes = 0;
   }
 
+  *#flushSteps(): Steps<void> {
+    const batch = [...this.#pending];
+    const nodes = new Set<Node>();
+    for (const { node } of batch) if (node !== undefined && isRecorded(node)) nodes.add(node);
+    this.#pending.clear();
+    this.#recorded = 0;
+    if (nodes.size === 0) return;
+    try {
+      yield* this.#compute([...nodes]);
+    } catch (error) {
+      for (const data of batch) if (data.node !== undefined && isRecorded(data.node)) this.#pending.add(data);
+      throw error;
+    }
+  }
+
   /** Runs what is recorded as one program; if XLA refuses it, each output alone, so that only what is wrong fails. */
-  #compute(outputs: Node[]): void {
+  *#compute(outputs: Node[]): Steps<void> {
     const mesh = this.deviceMesh;
     // What `shard` placed lies like that; everything else is computed wherever XLA likes and copied to all devices.
     const placements = mesh && outputs.map((node) => node.placement ?? mesh.placement(node.shape.length));
@@ -388,21 +482,28 @@ export class XlaBackend
     const note = noteOf('computing', module, outputs);
     let results: DeviceBuffer[];
     try {
-      const program = this.programs.get(module.text, module.arguments.length, types, mesh);
-      results = this.client.execute(
-        program,
-        module.arguments.map((leaf) => this.bufferOf(leaf)),
-      );
+      const program = yield* this.programs.getSteps(module.text, module.arguments.length, types, mesh);
+      const inputs = module.arguments.map((leaf) => this.bufferOf(leaf));
+      const start = performance.now();
+      const quick = program.milliseconds !== undefined && program.milliseconds < quickMilliseconds;
+      results = quick ? this.client.execute(program, inputs) : yield* this.client.executeSteps(program, inputs);
+      program.milliseconds = performance.now() - start;
     } catch (error) {
       const [only, ...others] = outputs as [Node, ...Node[]];
       if (others.length === 0) only.failure = explained(noted(error, note), 'computing', module);
-      else for (const output of outputs) this.#compute([output]);
+      else for (const output of outputs) yield* this.#compute([output]);
       return;
     }
     outputs.forEach((node, i) => {
+      const buffer = results[i] as DeviceBuffer;
       node.operation = undefined;
-      node.buffer = results[i];
+      node.buffer = buffer;
       node.program = note;
+      // Disposed while the program ran.
+      if (node.owners === 0) {
+        this.#graveyard.push(buffer);
+        this.#graveyardBytes += buffer.bytes;
+      }
     });
   }
 
@@ -438,6 +539,11 @@ export class XlaBackend
   fill(value: number, shape: readonly number[], dtype: tf.DataType): Node {
     return constant(value, bufferType(dtype), shape);
   }
+}
+
+/** Whether a node is to be computed yet. */
+function isRecorded(node: Node): boolean {
+  return node.operation !== undefined && node.failure === undefined;
 }
 
 function hostValues(values: tf.BackendValues, shape: readonly number[], dtype: tf.DataType): HostArray {

@@ -5,6 +5,7 @@ import { engineIdentity, executableKey } from './engine-identity.ts';
 import type { ExecutableStore } from './executable-store.ts';
 import type { Executable, PjrtClient } from './pjrt/client.ts';
 import { XlaError } from './pjrt/errors.ts';
+import type { Steps } from './pjrt/steps.ts';
 import type { DeviceMesh } from './sharding/placement.ts';
 
 /** See the file header. */
@@ -33,13 +34,18 @@ export class ProgramCache {
 
   /** The program of a module, compiled if it is new. */
   get(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
+    return this.#client.complete(this.getSteps(text, inputs, outputs, mesh));
+  }
+
+  /** {@link get} as steps. */
+  *getSteps(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
     const found = this.#programs.get(text);
     if (found !== undefined) {
       this.#programs.delete(text);
       this.#programs.set(text, found);
       return found;
     }
-    const executable = this.compile(text, inputs, outputs, mesh);
+    const executable = yield* this.#compileOrLoad(text, inputs, outputs, mesh);
     this.#programs.set(text, executable);
     if (this.#programs.size > this.#capacity) {
       const [oldest] = this.#programs as Iterable<[string, Executable]>;
@@ -53,34 +59,38 @@ export class ProgramCache {
 
   /** Compiles, or loads from disk, without keeping the program in memory: the caller frees it. */
   compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
+    return this.#client.complete(this.#compileOrLoad(text, inputs, outputs, mesh));
+  }
+
+  *#compileOrLoad(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
     const store = this.#store;
     // A program of several devices is compiled each time: its options name the devices.
-    if (store === undefined || mesh !== undefined) return this.#compile(text, inputs, outputs, mesh);
+    if (store === undefined || mesh !== undefined) return yield* this.#compile(text, inputs, outputs, mesh);
     const key = executableKey(this.#identity, this.#client.compileOptions(text), text);
     const stored = store.read(key);
     if (stored?.kind === 'program') {
-      const loaded = this.#load(stored.bytes, inputs, outputs);
+      const loaded = yield* this.#load(stored.bytes, inputs, outputs);
       if (loaded !== undefined) return loaded;
       store.remove(key);
     }
-    const executable = this.#compile(text, inputs, outputs);
+    const executable = yield* this.#compile(text, inputs, outputs);
     if (stored?.kind !== 'refusal') this.#keep(store, key, executable);
     return executable;
   }
 
-  #compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
+  *#compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
     const start = performance.now();
-    const executable = this.#client.compile(text, inputs, outputs, mesh);
+    const executable = yield* this.#client.compileSteps(text, inputs, outputs, mesh);
     this.compilations++;
     this.compileMilliseconds += performance.now() - start;
     return executable;
   }
 
   /** Undefined if the plugin does not take the bytes. */
-  #load(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Executable | undefined {
+  *#load(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Steps<Executable | undefined> {
     const start = performance.now();
     try {
-      const executable = this.#client.load(bytes, inputs, outputs);
+      const executable = yield* this.#client.loadSteps(bytes, inputs, outputs);
       this.loads++;
       this.loadMilliseconds += performance.now() - start;
       return executable;

@@ -296,7 +296,8 @@ export class TracedProgram<A extends unknown[], R> implements Program<A, R> {
     const backend = this.#backend;
     const leaves = allLeaves.filter((leaf) => !(leaf instanceof tf.Variable));
     const { executable, note, sources, placements, assigned, results, checked } = specialization;
-    // What waits may read what is used up here.
+    // What is in flight or waits may read what is used up here.
+    backend.join();
     if (specialization.donates && backend.waiting) backend.flush();
     let flushed = false;
     const moved: DeviceBuffer[] = [];

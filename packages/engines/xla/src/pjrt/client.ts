@@ -26,6 +26,9 @@ import { addressOf, copyFrom, functionAt } from './native.ts';
 import type { Address } from './native.ts';
 import { prepareCall } from './prepared-call.ts';
 import type { PreparedCall } from './prepared-call.ts';
+import { HelperThread } from './helper-thread.ts';
+import { InFlight, complete } from './steps.ts';
+import type { NativeCall, Steps } from './steps.ts';
 import type { Struct } from './struct.ts';
 
 /** Values on the device, or on each device of a mesh. */
@@ -57,6 +60,8 @@ export interface Executable {
   readonly mesh: DeviceMesh | undefined;
   /** Argument and output pointer lists, allocated once. */
   readonly call: PreparedCall;
+  /** How long its last run took, where that was measured. */
+  milliseconds?: number;
 }
 
 /** What a client is made of. */
@@ -103,6 +108,7 @@ export class PjrtClient {
   readonly #event: Struct;
   readonly #buffer: Struct;
   readonly #dims = new BigInt64Array(16);
+  readonly #helper = new HelperThread();
 
   constructor(config: ClientConfig) {
     this.#api = new PjrtApi(config.path, config.preload);
@@ -157,6 +163,11 @@ export class PjrtClient {
    * becomes one program on all of its devices.
    */
   compile(module: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
+    return this.complete(this.compileSteps(module, inputs, outputs, mesh));
+  }
+
+  /** {@link compile} as steps. */
+  *compileSteps(module: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
     const options = this.compileOptions(module, mesh);
     const code = encoder.encode(module);
     const format = encoder.encode('mlir');
@@ -172,7 +183,7 @@ export class PjrtClient {
       .point('program', program)
       .point('options', options)
       .set('optionsSize', options.byteLength);
-    this.#api.run('Client_Compile', args, 'compiling');
+    yield { name: 'Client_Compile', args, operation: 'compiling' };
     const handle = args.get('executable');
     const call = prepareCall(this.#api, handle, inputs, outputs.length, mesh?.local.length ?? 1);
     return { handle, outputs, mesh, call };
@@ -183,7 +194,19 @@ export class PjrtClient {
    * `keep`; the caller still destroys their handles.
    */
   execute(executable: Executable, inputs: readonly DeviceBuffer[], keep: readonly number[] = []): DeviceBuffer[] {
-    const { call, outputs } = executable;
+    this.#fill(executable, inputs, keep);
+    this.#runAsking('LoadedExecutable_Execute', executable.call.args, 'running a program');
+    return this.#results(executable);
+  }
+
+  /** {@link execute} as steps; the program must not run a second time, nor inputs be freed, before it is done. */
+  *executeSteps(executable: Executable, inputs: readonly DeviceBuffer[]): Steps<DeviceBuffer[]> {
+    this.#fill(executable, inputs, []);
+    yield { name: 'LoadedExecutable_Execute', args: executable.call.args, operation: 'running a program' };
+    return this.#results(executable);
+  }
+
+  #fill({ call }: Executable, inputs: readonly DeviceBuffer[], keep: readonly number[]): void {
     for (let i = 0; i < inputs.length; i++) {
       const { handle, type, shape } = inputs[i] as DeviceBuffer;
       // The plugin would follow a null pointer.
@@ -195,7 +218,9 @@ export class PjrtClient {
     }
     for (let i = 0; i < keep.length; i++) call.nonDonatable[i] = BigInt(keep[i] as number);
     call.options.set('nonDonatableCount', keep.length);
-    this.#runAsking('LoadedExecutable_Execute', call.args, 'running a program');
+  }
+
+  #results({ call, outputs }: Executable): DeviceBuffer[] {
     return outputs.map(({ type, shape, placement }, i) => {
       if (placement === undefined) return this.#own(call.results[i] as bigint, type, shape);
       const shards = Array.from({ length: call.devices }, (_, d) => call.results[d * outputs.length + i] as bigint);
@@ -354,12 +379,17 @@ export class PjrtClient {
 
   /** Loads what {@link serialize} gave; `inputs` and `outputs` as for {@link compile}. The bytes are trusted. */
   load(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Executable {
+    return this.complete(this.loadSteps(bytes, inputs, outputs));
+  }
+
+  /** {@link load} as steps. */
+  *loadSteps(bytes: Uint8Array, inputs: number, outputs: Executable['outputs']): Steps<Executable> {
     const args = this.#api
       .struct('Executable_DeserializeAndLoad')
       .set('client', this.#client)
       .point('bytes', bytes)
       .set('byteCount', bytes.byteLength);
-    this.#api.run('Executable_DeserializeAndLoad', args, 'loading a program');
+    yield { name: 'Executable_DeserializeAndLoad', args, operation: 'loading a program' };
     const handle = args.get('executable');
     return { handle, outputs, mesh: undefined, call: prepareCall(this.#api, handle, inputs, outputs.length, 1) };
   }
@@ -376,8 +406,33 @@ export class PjrtClient {
     }
   }
 
-  /** Ends the client. Buffers and programs must not be used afterwards. */
+  /** Does the steps here. */
+  complete<R>(steps: Steps<R>): R {
+    return complete(steps, (call) => this.#runAsking(call.name, call.args, call.operation));
+  }
+
+  /** Whether {@link later} is possible; starts the helper thread if need be. */
+  async canDoLater(): Promise<boolean> {
+    // Where processes compute together, calls are on another thread already.
+    return this.#elsewhere === undefined && this.#helper.start();
+  }
+
+  /** Does the steps with their calls on the helper thread, or all here should that have ended. */
+  later(steps: Steps<void>): InFlight | undefined {
+    if (!this.#helper.ready) {
+      this.complete(steps);
+      return undefined;
+    }
+    return new InFlight(steps, {
+      here: (call) => this.#runAsking(call.name, call.args, call.operation),
+      elsewhere: (call: NativeCall) => this.#helper.call(this.#api.address(call.name), call.args.address),
+      finish: (call, begun) => this.#api.check(begun.result(), call.operation),
+    });
+  }
+
+  /** Ends the client. Buffers and programs must not be used afterwards, and nothing may be in flight. */
   dispose(): void {
+    this.#helper.end();
     this.#api.run('Client_Destroy', this.#api.struct('Client').set('client', this.#client), 'closing the client');
   }
 
