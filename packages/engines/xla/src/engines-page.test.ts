@@ -21,7 +21,7 @@ describe.skipIf(!(await xlaAvailable()))('docs/engines.md', () => {
 
   const written = (fn: () => void): string => {
     const { programs } = tf.backend() as XlaBackend;
-    const compiling = vi.spyOn(programs, 'compile');
+    const compiling = vi.spyOn(programs, 'compileSteps');
     fn();
     const text = compiling.mock.calls.at(-1)?.[0];
     compiling.mockRestore();

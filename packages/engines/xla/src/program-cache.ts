@@ -45,7 +45,7 @@ export class ProgramCache {
       this.#programs.set(text, found);
       return found;
     }
-    const executable = yield* this.#compileOrLoad(text, inputs, outputs, mesh);
+    const executable = yield* this.compileSteps(text, inputs, outputs, mesh);
     this.#programs.set(text, executable);
     if (this.#programs.size > this.#capacity) {
       const [oldest] = this.#programs as Iterable<[string, Executable]>;
@@ -59,10 +59,11 @@ export class ProgramCache {
 
   /** Compiles, or loads from disk, without keeping the program in memory: the caller frees it. */
   compile(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Executable {
-    return this.#client.complete(this.#compileOrLoad(text, inputs, outputs, mesh));
+    return this.#client.complete(this.compileSteps(text, inputs, outputs, mesh));
   }
 
-  *#compileOrLoad(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
+  /** {@link compile} as steps. */
+  *compileSteps(text: string, inputs: number, outputs: Executable['outputs'], mesh?: DeviceMesh): Steps<Executable> {
     const store = this.#store;
     // A program of several devices is compiled each time: its options name the devices.
     if (store === undefined || mesh !== undefined) return yield* this.#compile(text, inputs, outputs, mesh);
