@@ -239,7 +239,7 @@ describe.skipIf(!(await xlaAvailable()))('data() of what is recorded', { timeout
     const live: { tensor: tf.Tensor; value: number }[] = [{ tensor: recorded(1), value: 1 }];
     using twice = compile((x: tf.Tensor) => tf.mul(x, 0.5));
     const reads: Promise<void>[] = [];
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 120; i++) {
       const { tensor, value } = live[random(live.length)]!;
       const what = random(7);
       if (what < 2) live.push({ tensor: tf.tidy(() => tf.add(tf.mul(tensor, recorded(3)), 1)), value: value + 1 });
