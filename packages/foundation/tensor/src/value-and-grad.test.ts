@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { tf, tree, useEngine, valueAndGrad } from './index.ts';
+import { scope, tf, tree, useEngine, valueAndGrad } from './index.ts';
 import { expectClose } from './testing/index.ts';
 
 describe.each(['cpu', 'wasm'])('%s', (engine) => {
@@ -56,4 +56,40 @@ describe.each(['cpu', 'wasm'])('%s', (engine) => {
       w.dispose();
     });
   });
+});
+
+test('an error in the loss or its gradient leaves no tensor behind', async () => {
+  await useEngine('cpu');
+  using s = scope();
+  const w = s.keep(tf.variable(tf.tensor1d([1, 2])));
+  const broken = tf.customGrad((x) => ({
+    value: tf.square(x as tf.Tensor),
+    gradFunc: () => {
+      throw new Error('backwards');
+    },
+  }));
+  const loss = (x: tf.Tensor): tf.Scalar => tf.sum(tf.square(tf.exp(x)));
+  const failing = (): tf.Scalar => {
+    loss(w);
+    throw new Error('forwards');
+  };
+  const before = tf.memory();
+  expect(() => valueAndGrad(failing, { w })).toThrow('forwards');
+  expect(() => valueAndGrad(() => ({ loss: loss(broken(w)), aux: tf.add(w, 1) }), { w })).toThrow('backwards');
+  expect(tf.memory()).toMatchObject({ numTensors: before.numTensors, numBytes: before.numBytes });
+  // One that is caught inside of another leaves the other whole.
+  const { grads } = valueAndGrad(
+    () => {
+      const first = loss(w);
+      try {
+        valueAndGrad(failing, { w });
+      } catch {
+        // What the test is about.
+      }
+      return first;
+    },
+    { w },
+  );
+  const e = Math.exp(2);
+  expect((grads['w'] as tf.Tensor).dataSync()[0]).toBeCloseTo(2 * e, 4);
 });

@@ -35,6 +35,7 @@ export function valueAndGrad<Aux = undefined>(
     return variable;
   });
   let aux: Aux | undefined;
+  let made: tf.Tensor | undefined;
   const escaping: tf.Tensor[] = [];
   const firstScope = tf.engine().state.nextScopeId;
   // engine.gradients rather than tf.variableGrads: that one drops frozen variables, demands that one is reached and
@@ -59,6 +60,7 @@ export function valueAndGrad<Aux = undefined>(
         escaping.push(tf.keep(leaf));
       }
     }
+    if (!loss.kept && loss.scopeId >= firstScope) made = loss;
     return loss;
   };
   if (variables.length === 0) {
@@ -66,7 +68,20 @@ export function valueAndGrad<Aux = undefined>(
     handOver(escaping);
     return { value, aux: aux as Aux, grads: {} };
   }
-  const { value, grads } = tf.engine().gradients(forward, variables, undefined, true);
+  const { state } = tf.engine();
+  // Inside of another gradient the tape is that one's, too.
+  const start = state.gradientDepth > 0 ? (state.activeTape?.length ?? 0) : 0;
+  let value: tf.Tensor;
+  let grads: tf.Tensor[];
+  try {
+    ({ value, grads } = tf.engine().gradients(forward, variables, undefined, true));
+  } catch (error) {
+    // What ops saved for a gradient that never comes is kept from every scope.
+    for (const { saved } of state.activeTape?.splice(start) ?? []) for (const tensor of saved ?? []) tensor.dispose();
+    for (const tensor of escaping) tensor.dispose();
+    made?.dispose();
+    throw error;
+  }
   handOver(escaping);
   return {
     value: value as tf.Scalar,
