@@ -24,6 +24,7 @@ import { moveBuffer, readBuffer } from './sharding/move-buffer.ts';
 import type { Placement } from './sharding/placement.ts';
 import { takenOver } from './taken-over.ts';
 import { Trace } from './trace.ts';
+import { disposeCreated, restore, tracksData } from './traced-variables.ts';
 
 /** Where an argument of the executable comes from at each call. */
 type Source =
@@ -392,23 +393,4 @@ function leafOf(buffer: DeviceBuffer, program: ProgramNote, owner?: Node): Node 
   node.program = program;
   if (owner !== undefined) node.owners = owner.owners;
   return node;
-}
-
-function tracksData(backend: XlaBackend, dataId: tf.DataId): boolean {
-  return backend.refCount(dataId) > 0;
-}
-
-/** Gives a variable its earlier data back. */
-function restore(backend: XlaBackend, variable: tf.Variable, old: tf.DataId): void {
-  const data = backend.dataOf(old);
-  const value = tf.engine().makeTensorFromDataId(old, variable.shape, variable.dtype, backend);
-  // The tensor made here must not free data that it did not allocate: it takes a reference of its own.
-  data.refCount++;
-  variable.assign(value);
-  value.dispose();
-}
-
-/** Removes variables that a failed trace left behind. */
-function disposeCreated(before: ReadonlyMap<tf.Variable, tf.DataId>): void {
-  for (const variable of Object.values(tf.engine().registeredVariables)) if (!before.has(variable)) variable.dispose();
 }
