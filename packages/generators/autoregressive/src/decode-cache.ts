@@ -6,7 +6,10 @@
  */
 import { ops, tf } from '@tesserae/tensor';
 
-/** One entry per layer (a type, not an interface, so that it is a tree for `tidy` and `compile`), each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. */
+/**
+ * One entry per layer, each `[B, kvHeads, S, headDim]`; positions that were not written hold zeros. A type, not an
+ * interface, so that it is a tree for `tidy` and `compile`.
+ */
 export type DecodeCache = {
   keys: tf.Tensor4D[];
   values: tf.Tensor4D[];

@@ -19,7 +19,7 @@ function softmax(logits: Node): Node {
   return apply('divide', exponentials, reduceKeeping('add', exponentials, 0, [1]));
 }
 
-/** f32 [count] in [0, 1) as a leaf of the program. Not of the tensor, which must not outlive the kernel, and its buffer goes with it. */
+/** f32 [count] in [0, 1) as a leaf of the program, without the tensor: a kernel must not leave one behind. */
 function uniform(count: number, seed: number): Node {
   const numbers = tf.randomUniform([count], 0, 1, 'float32', seed);
   const leaf = new Node('f32', [count]);
