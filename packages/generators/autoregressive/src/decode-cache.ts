@@ -48,6 +48,19 @@ export function padCache(rows: tf.Tensor4D, slots: number): tf.Tensor4D {
 }
 
 /**
+ * Another number of slots.
+ *
+ * @returns Pairs of `[B, H, slots, D]`: without the last rows, or with zeros after them.
+ */
+export function resizeCache(cache: DecodeCache, slots: number): DecodeCache {
+  const resize = (rows: tf.Tensor4D): tf.Tensor4D => {
+    const [batch, heads, length, dim] = rows.shape;
+    return length > slots ? tf.slice(rows, [0, 0, 0, 0], [batch, heads, slots, dim]) : padCache(rows, slots);
+  };
+  return { keys: cache.keys.map(resize), values: cache.values.map(resize) };
+}
+
+/**
  * Run the layers and collect what they write.
  *
  * A block tidies up after itself, so what its cache hook saw would be disposed with it: rows are kept until the body

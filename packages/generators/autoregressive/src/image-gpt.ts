@@ -219,7 +219,7 @@ export class ImageGPT extends Module {
    *
    * @param tokens - int32 `[B]`: token number `position − 1` of each image.
    * @param position - int32 scalar in [1, N): number of the token to predict.
-   * @param cache - From `prefill` or the step before. It is not changed and stays the caller's to dispose.
+   * @param cache - From `prefill` or the step before; one that is cut after the row to be written will do. It is not changed and stays the caller's to dispose.
    */
   step(tokens: tf.Tensor1D, position: tf.Scalar, cache: DecodeCache): DecodeResult {
     checkTokenDtype(tokens, 'ImageGPT.step');
@@ -229,8 +229,9 @@ export class ImageGPT extends Module {
       const index = tf.add(before, tf.scalar(this.conditionLength, 'int32')) as tf.Scalar; // … in the sequence
       let x = this.#embedTokens(tf.reshape(tokens, [batch, 1]));
       if (this.positions) x = tf.add(x, tf.gather(this.positions as tf.Tensor2D, tf.reshape(before, [1])));
-      const seen = tf.lessEqual(tf.range(0, this.#slots, 1, 'int32'), index);
-      const context = { mask: tf.reshape(seen, [1, this.#slots]), rotary: this.#rotary?.at(index) };
+      const slots = (cache.keys[0] as tf.Tensor4D).shape[2];
+      const seen = tf.lessEqual(tf.range(0, slots, 1, 'int32'), index);
+      const context = { mask: tf.reshape(seen, [1, slots]), rotary: this.#rotary?.at(index) };
       const { result, cache: next } = recordCache((record) => {
         for (const [layer, block] of this.blocks.entries()) {
           const hook: CacheHook = (newKey, newValue) => {
