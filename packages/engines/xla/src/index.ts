@@ -1,7 +1,8 @@
 /**
  * @tesserae/xla: TensorFlow.js programs on XLA, through any PJRT plugin.
  */
-export { xla, xlaProvider, type XlaConfig } from './provider.ts';
+export { xla, xlaProvider } from './provider.ts';
+export type { XlaConfig } from './xla-config.ts';
 export { XlaBackend } from './backend.ts';
 export { DeviceMemoryError, XlaError } from './pjrt/errors.ts';
 export * from './plugins/index.ts';

@@ -3,9 +3,6 @@ import { dirname } from 'node:path';
 import { EngineUnavailableError, tf } from '@tesserae/tensor';
 import type { EngineProbe, EngineProvider } from '@tesserae/tensor';
 import { XlaBackend } from './backend.ts';
-import type { FlushPolicy } from './backend.ts';
-import { ExecutableStore } from './executable-store.ts';
-import type { ExecutableStoreConfig } from './executable-store.ts';
 import { keepLargeBlocks } from './pjrt/allocator.ts';
 import { PjrtClient } from './pjrt/client.ts';
 import type { ClientConfig } from './pjrt/client.ts';
@@ -13,38 +10,14 @@ import { PluginFileError } from './pjrt/errors.ts';
 import { cudaDataFolder, librariesInLoadOrder, locatePlugin } from './plugins/index.ts';
 import type { PluginLocation } from './plugins/index.ts';
 import { gpuMemoryOptions } from './gpu-memory.ts';
-import type { GpuMemory } from './gpu-memory.ts';
 import { keyValueCallbacks } from './processes/key-value-callbacks.ts';
 import { processGroup, processVariables } from './processes/process-group.ts';
 import { registerKernels } from './register-kernels.ts';
+import { checkConfig, storeOf } from './xla-config.ts';
+import type { XlaConfig } from './xla-config.ts';
 
 const platforms = { 'xla:cuda': 'cuda', 'xla:cpu': 'cpu' } as const;
 type EngineName = keyof typeof platforms;
-
-/** Settings of the XLA engines. */
-export interface XlaConfig {
-  /**
-   * Where compiled programs are kept between runs: default `true`, in the per-user folder (`TESSERAE_HOME`); `false`
-   * nowhere. The environment variable `TESSERAE_PROGRAM_CACHE=off` also switches it off.
-   */
-  readonly programCache?: boolean | ExecutableStoreConfig;
-  /**
-   * `xla:cpu`: whether programs run on a thread of the plugin's, so that a call returns before its program is done.
-   * Default false: the call takes as long as the program, and memory is used again from call to call, which makes a
-   * training step about a fifth faster (`pjrt/allocator.ts`). Plugins of PJRT API 0.106 are always asynchronous.
-   */
-  readonly asynchronous?: boolean;
-  /**
-   * When recorded kernels are computed: `'reads'` (default) when a value is asked for, many at once as one program;
-   * `'each'` one by one as they are called, which is slow and shows which op is at fault.
-   */
-  readonly flush?: FlushPolicy;
-  /**
-   * `xla:cuda`: how much of the card's memory is taken, `'grow'` as needed or a share from 0 to 1 at the start. Default
-   * what `TESSERAE_GPU_MEMORY` says, or else three quarters; several processes on one card need less each.
-   */
-  readonly gpuMemory?: GpuMemory;
-}
 
 function platformOf(name: string): 'cuda' | 'cpu' {
   const platform = platforms[name as EngineName] as 'cuda' | 'cpu' | undefined;
@@ -123,11 +96,6 @@ function remedyFor({ path, source }: PluginLocation, platform: 'cuda' | 'cpu'): 
     : `Delete ${dirname(path)} and run ${install}.`;
 }
 
-function storeOf({ programCache = true }: XlaConfig): ExecutableStore | undefined {
-  if (programCache === false || process.env['TESSERAE_PROGRAM_CACHE'] === 'off') return undefined;
-  return new ExecutableStore(programCache === true ? {} : programCache);
-}
-
 /** XLA reads its flags when the plugin is opened; without `/usr/local/cuda` it needs to be told where ptxas is. */
 function tellWhereCudaIs(folder: string | undefined): void {
   const flags = process.env['XLA_FLAGS'] ?? '';
@@ -140,8 +108,11 @@ function tellWhereCudaIs(folder: string | undefined): void {
  * count when the engine starts; an engine that runs already keeps its own.
  *
  * The plugins are data, not dependencies: `npx tesserae engine install cpu` fetches one.
+ *
+ * @throws TypeError or RangeError for a setting that is not one.
  */
 export function xlaProvider(config: XlaConfig = {}): EngineProvider {
+  checkConfig(config);
   return {
     family: 'xla',
     names: Object.keys(platforms),
