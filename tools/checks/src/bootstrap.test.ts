@@ -44,6 +44,9 @@ test('--help needs nothing installed', async () => {
 });
 
 test('an unknown task is an error that lists the known ones', async () => {
-  expect(await run('dmeo')).toEqual({ code: 2, output: "Unknown task 'dmeo'. Known: demo, test, install.\n" });
+  expect(await run('dmeo')).toEqual({
+    code: 2,
+    output: "Unknown task 'dmeo'. Known: demo, test, peers, conformance, install.\n",
+  });
   expect((await run()).code).toBe(2);
 });
