@@ -46,6 +46,12 @@ export function operandsOf(precision: Precision): { element: Element & ('f32' | 
   return { element: 'f32', input: precision === 'tf32' ? 'tf32' : 'tf32x3' };
 }
 
+/** Which of the `blocks` of queries a program computes. The last of a causal attention have the most to do: they start first. */
+export function queryBlock(b: KernelBuilder, blocks: number, causal: boolean): Value {
+  const program = b.programId('x');
+  return causal ? program.mul(-1).add(blocks - 1) : program;
+}
+
 /** Widths of tiles: powers of two that dots take. */
 export const tileWidth = (dim: number): number => powerOfTwo(dim, 16);
 

@@ -6,7 +6,7 @@
  * scores are computed twice instead of adding to dQuery atomically, and the heads of a group are summed inside a program.
  */
 import type { Precision } from '@tesserae/tensor';
-import { loadRows, maskAt, operandsOf, storeRows, tileWidth, visible } from './attention-common.ts';
+import { loadRows, maskAt, operandsOf, storeRows, tileWidth, visible, queryBlock } from './attention-common.ts';
 import type { AttentionShape, AttentionTiling } from './attention-common.ts';
 import { KernelBuilder } from './builder.ts';
 import { blocksOf } from './custom-call.ts';
@@ -35,12 +35,7 @@ export function attentionQueryGradientKernel(
   const dQuery = b.pointer(element);
 
   const blocks = blocksOf(queries, height);
-  const block = causal
-    ? b
-        .programId('x')
-        .mul(-1)
-        .add(blocks - 1)
-    : b.programId('x');
+  const block = queryBlock(b, blocks, causal);
   const plane = b.programId('y');
   const [batch, head] = [plane.div(heads), plane.rem(heads)];
   const group = batch.mul(groups).add(head.div(heads / groups));

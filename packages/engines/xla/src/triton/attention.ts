@@ -9,7 +9,7 @@
  * that see no key give 0.
  */
 import type { Precision } from '@tesserae/tensor';
-import { loadRows, maskAt, operandsOf, storeRows, tileWidth, visible } from './attention-common.ts';
+import { loadRows, maskAt, operandsOf, storeRows, tileWidth, visible, queryBlock } from './attention-common.ts';
 import type { AttentionShape, AttentionTiling } from './attention-common.ts';
 import { KernelBuilder } from './builder.ts';
 import { blocksOf } from './custom-call.ts';
@@ -26,14 +26,8 @@ export function attentionKernel(shape: AttentionShape, tiling: AttentionTiling, 
   const mask = shape.mask && b.pointer('f32');
   const [out, logSumExp] = [b.pointer(element), b.pointer('f32')];
 
-  // The last tiles of a causal attention have the most to do: they start first.
   const blocks = blocksOf(queries, height);
-  const block = causal
-    ? b
-        .programId('x')
-        .mul(-1)
-        .add(blocks - 1)
-    : b.programId('x');
+  const block = queryBlock(b, blocks, causal);
   const plane = b.programId('y'); // batch * heads + head
   const [batch, head] = [plane.div(heads), plane.rem(heads)];
   const group = batch.mul(groups).add(head.div(heads / groups));
