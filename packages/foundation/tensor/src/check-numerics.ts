@@ -10,6 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { callerLine } from './caller-line.ts';
+import { inScope } from './in-scope.ts';
 import { isTracing } from './tracing.ts';
 
 /** An op made NaN or an infinity. */
@@ -53,17 +54,7 @@ type RunKernel = ReturnType<typeof tf.engine>['runKernel'];
  * checkNumerics(() => step(batch)); // checkNumerics: kernel 'Log' called at train.ts:12:20 in 'step' made NaN …
  */
 export function checkNumerics<R>(fn: () => R): R {
-  const leave = enter();
-  let result: R;
-  try {
-    result = fn();
-  } catch (error) {
-    leave();
-    throw error;
-  }
-  if (result instanceof Promise) return result.finally(leave) as R;
-  leave();
-  return result;
+  return inScope(enter(), fn);
 }
 
 function enter(): () => void {

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { computesOnMeshes } from '../backend-contract.ts';
+import { inScope } from '../in-scope.ts';
 import { checkMesh, checkSpec } from './mesh.ts';
 import { describe } from '../ops/check.ts';
 import type { Mesh, ShardSpec } from './mesh.ts';
@@ -61,16 +62,7 @@ export function withMesh<R>(mesh: Mesh, fn: () => R): R {
     open.splice(open.indexOf(scope), 1);
     backend.useMesh(open.at(-1)?.mesh);
   };
-  let result: R;
-  try {
-    result = fn();
-  } catch (error) {
-    leave();
-    throw error;
-  }
-  if (result instanceof Promise) return result.finally(leave) as R;
-  leave();
-  return result;
+  return inScope(leave, fn);
 }
 
 /**
